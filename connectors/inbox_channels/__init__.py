@@ -1,0 +1,3 @@
+"""Channel plug-ins: one folder a kind."""
+
+from __future__ import annotations

@@ -1,0 +1,3 @@
+"""The command line: one command, one module."""
+
+from __future__ import annotations

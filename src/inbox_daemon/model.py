@@ -1,0 +1,405 @@
+"""The words of the domain as types (design: channel, envelope, message, handle, ticket …). No I/O, no framework.
+
+Everything a parser makes and everything an adapter is given is made of these frozen classes. Times are aware.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import NewType
+
+InstanceId = NewType("InstanceId", str)
+"""Name of one configured channel or destination (`whatsapp-centro`). Ours; stored with every row, never reused."""
+
+ExternalId = NewType("ExternalId", str)
+"""The channel's own id of one message or status, unique within one instance. The channel plug-in owns its form."""
+
+TicketId = NewType("TicketId", str)
+"""The destination's internal id of a ticket. The adapter owns its form; opaque to the core."""
+
+EntryId = NewType("EntryId", str)
+"""The destination's id of one entry (article, transaction, journal) of a ticket; opaque to the core."""
+
+RemoteId = NewType("RemoteId", str)
+"""The channel's id of something we sent; matches `StatusEvent.target`."""
+
+MessageKey = NewType("MessageKey", str)
+"""Our marker of one outgoing step, unique for ever and the same on every try (`4F7K-2.m7`). Written into the entry."""
+
+CaseNumber = NewType("CaseNumber", str)
+"""Quotable number of a conversation with a check character (`4F7K2-8`); also the reference written into the ticket."""
+
+Cursor = NewType("Cursor", str)
+"""Where a poll goes on; opaque to the core, made and read by one plug-in only."""
+
+
+class Proof(StrEnum):
+    """How much an identifier is worth. Only `CHANNEL` may ever join two contacts by itself."""
+
+    CHANNEL = "channel"
+    """The channel vouches for it: signed webhook, DMARC-aligned From, own chat session."""
+    HINT = "hint"
+    """Sender-asserted and easily forged: caller id, unaligned From."""
+    CLAIM = "claim"
+    """Somebody said it (a DNI typed in a chat, a shared contact card)."""
+
+
+class Content(StrEnum):
+    """What a message mainly is; decides the placeholder line an agent sees."""
+
+    TEXT = "text"
+    IMAGE = "image"
+    AUDIO = "audio"
+    VIDEO = "video"
+    DOCUMENT = "document"
+    STICKER = "sticker"
+    LOCATION = "location"
+    CONTACTS = "contacts"
+    INTERACTIVE = "interactive"
+    ORDER = "order"
+    CALL = "call"
+    VOICEMAIL = "voicemail"
+    UNSUPPORTED = "unsupported"
+
+
+class Automatic(StrEnum):
+    """Why a message is not a person writing now; None where it is."""
+
+    AUTO_REPLY = "auto_reply"
+    BOUNCE = "bounce"
+    LIST = "list"
+    SYSTEM = "system"
+
+
+class SendState(StrEnum):
+    """Life of something we sent, as the channel reports it. Compare by `rank`, never by order of arrival."""
+
+    ACCEPTED = "accepted"
+    SENT = "sent"
+    DELIVERED = "delivered"
+    READ = "read"
+    PLAYED = "played"
+    FAILED = "failed"
+
+    @property
+    def rank(self) -> int:
+        """Monotone: a state never replaces one of a higher rank."""
+        return list(SendState).index(self)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Handle:
+    """(kind, value, scope) under which a channel knows a person.
+
+    `kind` is one of phone, bsuid, psid, email, session, document. `value` is the identity form: what the channel
+    gave, only canonicalized (E.164 with `+`, lower-cased mail domain). `scope` is who gave it out when it is not
+    global: the business portfolio of a BSUID, the page of a PSID.
+    """
+
+    kind: str
+    value: str
+    scope: str = ""
+    proof: Proof = Proof.CHANNEL
+
+    def __repr__(self) -> str:  # people's identifiers stay out of logs and tracebacks
+        return f"Handle({self.kind}, …{self.value[-2:]}, {self.proof.value})"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sender:
+    """Who wrote. `handles` are in the channel's order of trust, the most stable one first; may be empty."""
+
+    name: str | None = None
+    handles: tuple[Handle, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attachment:
+    """One file that came with a message; its bytes are fetched later by the channel (`Fetching`).
+
+    `remote` tells the channel where the bytes are (media id, part number): opaque to the core. `sha256` is hex.
+    `expires_at` is when `remote` stops working, None when never. `inline` marks pictures inside an HTML body.
+    """
+
+    filename: str
+    media_type: str
+    remote: str
+    size: int | None = None
+    sha256: str | None = None
+    expires_at: datetime | None = None
+    inline: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """One normalized utterance.
+
+    `text` is what the person wrote, without quoted history or signature; `quoted` is the part cut off. `details`
+    describes content that isn't text, as label → value in plain words for the agent (`latitude`, `contact`, …).
+    `echo` marks what an agent wrote outside of us (on the business phone): never treated as a citizen's message.
+    `thread` are channel ids this message belongs after (mail References), the nearest first.
+    """
+
+    external_id: ExternalId
+    sent_at: datetime
+    sender: Sender
+    content: Content = Content.TEXT
+    text: str = ""
+    quoted: str = ""
+    subject: str = ""
+    attachments: tuple[Attachment, ...] = ()
+    in_reply_to: ExternalId | None = None
+    thread: tuple[ExternalId, ...] = ()
+    details: Mapping[str, str] = field(default_factory=dict)
+    automatic: Automatic | None = None
+    echo: bool = False
+
+    @property
+    def fingerprint(self) -> str:
+        """Hex digest of the content: a reused external id with another fingerprint is another message.
+
+        Left out is what may differ between two deliveries of the same thing: names, media URLs, arrival time.
+        """
+        digest = hashlib.sha256()
+        parts = [self.content.value, self.subject, self.text, self.quoted]
+        parts += [f"{a.filename}\x1f{a.media_type}\x1f{a.sha256 or a.remote}" for a in self.attachments]
+        parts += [f"{key}\x1f{value}" for key, value in sorted(self.details.items())]
+        for part in parts:
+            digest.update(part.encode("utf-8", "surrogatepass") + b"\x1e")
+        return digest.hexdigest()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatusEvent:
+    """The channel says what became of something we sent. `target` is its `RemoteId`, `tag` our own id if echoed."""
+
+    external_id: ExternalId
+    sent_at: datetime
+    target: RemoteId
+    state: SendState
+    tag: str | None = None
+    error_code: str | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EditEvent:
+    """The person changed an earlier message; `message` is the new form. Evidence is never deleted: it is appended."""
+
+    external_id: ExternalId
+    sent_at: datetime
+    target: ExternalId
+    message: Message
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RevokeEvent:
+    """The person withdrew an earlier message."""
+
+    external_id: ExternalId
+    sent_at: datetime
+    target: ExternalId
+    sender: Sender
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReactionEvent:
+    """A reaction to an earlier message; an empty `emoji` takes it back."""
+
+    external_id: ExternalId
+    sent_at: datetime
+    target: ExternalId
+    emoji: str
+    sender: Sender
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HandleChanged:
+    """The channel itself says that `old` and `new` are one person (signed number or BSUID change)."""
+
+    external_id: ExternalId
+    sent_at: datetime
+    old: tuple[Handle, ...]
+    new: tuple[Handle, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallEvent:
+    """One telephone call (all its legs); `outcome` is answered, missed, abandoned or voicemail."""
+
+    external_id: ExternalId
+    sent_at: datetime
+    sender: Sender
+    outcome: str
+    seconds: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ignored:
+    """Something received that makes no message, counted under a short, bounded `reason` (`echo`, `template_status`)."""
+
+    reason: str
+    external_id: ExternalId | None = None
+    sent_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Malformed:
+    """One item of an envelope that can't be read, parked by itself so that its neighbours go on.
+
+    `place` says where in the envelope (`entry[0].changes[2].messages[5]`), `problem` what is wrong, without content.
+    """
+
+    place: str
+    problem: str
+
+
+Event = (
+    Message | StatusEvent | EditEvent | RevokeEvent | ReactionEvent | HandleChanged | CallEvent | Ignored | Malformed
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Envelope:
+    """One raw thing received, kept as it came. `headers` are the few the channel asked to keep."""
+
+    instance: InstanceId
+    body: bytes = field(repr=False)
+    received_at: datetime
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
+# ---------------------------------------------------------------- towards the ticketing system
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ticket:
+    """Where a conversation stands in a destination: its internal id, the number people quote, a link for agents."""
+
+    id: TicketId
+    number: str
+    url: str = ""
+    open: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One thing to write into a ticket, already reduced to what the destination may see.
+
+    `key` is our marker: the adapter writes it where `find_entry` finds it again. `heading` is one line in the
+    destination's language that says channel, author, handle in readable form and time; `body` is plain text.
+    `reply_address` is an address at which the author can be mailed, only where configuration grants it.
+    """
+
+    key: MessageKey
+    heading: str
+    body: str = field(repr=False)
+    author_name: str = field(default="", repr=False)
+    reply_address: str = field(default="", repr=False)
+    sent_at: datetime
+    automatic: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """A ticket to open: `reference` is the case number, to be written where `find` finds it exactly.
+
+    `follows` is the number of the earlier ticket when that one no longer takes entries.
+    """
+
+    reference: CaseNumber
+    subject: str = field(repr=False)
+    first: Entry
+    channel: str = ""
+    matter: str = ""
+    follows: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """What an append came to: the entry and the ticket it really stands in (merges move it)."""
+
+    ticket: Ticket
+    entry: EntryId | None
+    reopened: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredFile:
+    """An attachment whose bytes are on our disk at `path`."""
+
+    filename: str
+    media_type: str
+    size: int
+    sha256: str
+    path: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TicketUpdate:
+    """Something that happened in a ticket, as the destination tells it.
+
+    `public` is True only where the destination says beyond doubt that citizens may read it. `own` is True where the
+    entry was written by our account. `state` is set when the ticket's state changed, in the shared vocabulary.
+    """
+
+    ticket: TicketId
+    entry: EntryId | None
+    at: datetime
+    author: str = ""
+    text: str = field(default="", repr=False)
+    html: bool = False
+    public: bool = False
+    own: bool = False
+    automatic: bool = False
+    state: str | None = None
+    attachments: tuple[Attachment, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hint:
+    """A destination's webhook says that these tickets changed; the thread is fetched, the hint is not believed."""
+
+    tickets: tuple[TicketId, ...]
+
+
+# ---------------------------------------------------------------- back to the citizen
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """An agent's public answer on its way to the handle that wrote last.
+
+    `tag` is our own id of this sending, the same on every try, echoed by channels that can. `in_reply_to` and
+    `thread` are the channel's ids of the citizen's messages; `template` names a pre-approved text with `parameters`.
+    """
+
+    tag: str
+    to: Handle
+    text: str = field(repr=False)
+    subject: str = ""
+    in_reply_to: ExternalId | None = None
+    thread: tuple[ExternalId, ...] = ()
+    attachments: tuple[StoredFile, ...] = ()
+    template: str | None = None
+    parameters: tuple[str, ...] = field(default=(), repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sent:
+    """The channel took a reply: ids of all its parts. Accepted is not delivered: a `StatusEvent` says more."""
+
+    ids: tuple[RemoteId, ...]
+    state: SendState = SendState.ACCEPTED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Window:
+    """Until when a free answer may be sent on a channel; None is "no limit"."""
+
+    open_until: datetime | None = None
+    template_needed: bool = False

@@ -1,0 +1,47 @@
+"""The contract with connectors. With `model` and `errors` this is all of the core that a plug-in sees.
+
+A plug-in is one object named by an entry point (`inbox_daemon.channels` or `inbox_daemon.ticketing`): a
+`ChannelPlugin` or a `TicketingPlugin`. It holds a settings model, a pure parser and a `build` function. The law of
+its life: `build` validates and never connects; `check` connects and changes nothing; `aclose` never fails.
+"""
+
+from __future__ import annotations
+
+from inbox_daemon.plugins.casebook import Case, CaseBook, CaseEntry
+from inbox_daemon.plugins.channel import (
+    Channel,
+    ChannelPlugin,
+    Fetching,
+    Page,
+    Polled,
+    Pushed,
+    Replying,
+    Watching,
+    WebhookAnswer,
+    WebhookRequest,
+)
+from inbox_daemon.plugins.context import Context
+from inbox_daemon.plugins.settings import PluginSettings, Secret
+from inbox_daemon.plugins.ticketing import Capabilities, TicketingAdapter, TicketingPlugin
+
+__all__ = [
+    "Capabilities",
+    "Case",
+    "CaseBook",
+    "CaseEntry",
+    "Channel",
+    "ChannelPlugin",
+    "Context",
+    "Fetching",
+    "Page",
+    "PluginSettings",
+    "Polled",
+    "Pushed",
+    "Replying",
+    "Secret",
+    "TicketingAdapter",
+    "TicketingPlugin",
+    "Watching",
+    "WebhookAnswer",
+    "WebhookRequest",
+]

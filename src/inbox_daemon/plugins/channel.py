@@ -1,0 +1,153 @@
+"""What a channel plug-in is: a small mandatory protocol, and each further power a protocol of its own."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Generic, Protocol, TypeVar, runtime_checkable
+
+from inbox_daemon.model import Attachment, Cursor, Envelope, Event, Handle, Reply, Sent, Window
+from inbox_daemon.plugins.context import Context
+from inbox_daemon.plugins.settings import PluginSettings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebhookRequest:
+    """One HTTP request to `/hooks/{instance}`; header names are lower-cased, `body` is what came on the wire."""
+
+    method: str
+    query: Mapping[str, str]
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebhookAnswer:
+    """What the public listener answers in the channel's name."""
+
+    status: int = 200
+    body: bytes = b""
+    content_type: str = "text/plain"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """What one poll found: envelopes in order, and the cursor that is committed together with them.
+
+    `more` asks to be polled again at once. `passed_over` counts items older than the configured date line, and
+    `notice` is one sentence for the log and the status page about something unusual (a changed UIDVALIDITY).
+    """
+
+    envelopes: Sequence[Envelope]
+    cursor: Cursor | None
+    more: bool = False
+    passed_over: int = 0
+    notice: str = ""
+
+
+class Channel(Protocol):
+    """One configured source of messages: one WhatsApp number, one mailbox."""
+
+    async def check(self) -> None:
+        """Prove that credentials work, without side effects. Raises `EdgeError`."""
+
+    async def aclose(self) -> None:
+        """Let go of everything. Safe twice, and after a failed `check`; never raises."""
+
+
+@runtime_checkable
+class Pushed(Channel, Protocol):
+    """A channel that posts to us. All three calls are quick and do no I/O: they run before the acknowledgement."""
+
+    keep_headers: Sequence[str]
+    """Lower-case names of request headers worth keeping with the envelope."""
+
+    def handshake(self, request: WebhookRequest) -> WebhookAnswer | None:
+        """Answer a verification request (`hub.challenge`); None when this is none."""
+
+    def authenticate(self, request: WebhookRequest) -> None:
+        """Check the signature over the raw body in constant time. Raises `Credentials`."""
+
+
+@runtime_checkable
+class Polled(Channel, Protocol):
+    """A channel that we ask. Only one node polls an instance at a time (a lease sees to it)."""
+
+    poll_seconds: float
+
+    async def poll(self, cursor: Cursor | None) -> Page:
+        """Fetch what came after `cursor` (None: first contact). Bounded in count and bytes. Raises `EdgeError`.
+
+        The core commits the page's envelopes and cursor in one transaction; only then `committed` is called.
+        """
+
+    async def committed(self, page: Page) -> None:
+        """The page is on disk: mark or move at the source now, if configured. Called at least once; idempotent."""
+
+
+@runtime_checkable
+class Watching(Polled, Protocol):
+    """A polled channel that can wait for news (IMAP IDLE), so that polls come early instead of often."""
+
+    async def watch(self) -> None:
+        """Return when something may be new, or after at most `poll_seconds`. Raises `EdgeError`; may be cancelled."""
+
+
+@runtime_checkable
+class Fetching(Channel, Protocol):
+    """A channel whose attachments are fetched after the message was taken in."""
+
+    def fetch(self, attachment: Attachment, envelope: Envelope) -> AsyncIterator[bytes]:
+        """Stream the bytes of `attachment`, which came in `envelope`. Raises `EdgeError` (`Gone` when expired)."""
+
+
+@runtime_checkable
+class Replying(Channel, Protocol):
+    """A channel on which citizens can be answered."""
+
+    def window(self, last_inbound: datetime | None) -> Window:
+        """Until when a free answer may go to somebody who last wrote at `last_inbound`. Pure."""
+
+    async def send(self, reply: Reply) -> Sent:
+        """Send once. Raises `EdgeError`; `Uncertain` wherever the channel may have taken it."""
+
+    def address(self, handles: Sequence[Handle]) -> Handle | None:
+        """The handle among `handles` to answer to on this channel, or None. Pure."""
+
+
+S = TypeVar("S", bound=PluginSettings)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChannelPlugin(Generic[S]):
+    """What an entry point of `inbox_daemon.channels` names.
+
+    `parse` is pure and picklable (a module-level function): envelope and settings in, events out, in the order of
+    the envelope. It never raises for content; an item it can't read becomes `Malformed`, and an envelope it can't
+    read at all raises `Permanent` with a reason. `isolated` asks for parsing in a limited worker process.
+    `settings.model_construct()` (all defaults, nothing validated) must be enough to parse, for `explain`.
+    `sample` (the TOML of `sample.toml`) and `summary` (one line) are shown by `inbox-daemon sample` and `plugins`.
+    `simulate` makes the raw request of one invented inbound message, signed where the channel signs (None: can't).
+    """
+
+    kind: str
+    summary: str
+    settings: type[S]
+    build: Callable[[S, Context], Channel]
+    parse: Callable[[Envelope, S], Sequence[Event]]
+    isolated: bool = False
+    sample: str = ""
+    simulate: Callable[[S, SimulatedMessage], WebhookRequest] | None = None
+    powers: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SimulatedMessage:
+    """One invented message for `inbox-daemon simulate`: who (a phone or address), what, under which id and when."""
+
+    sender: str = field(repr=False)
+    name: str = field(repr=False)
+    text: str = field(repr=False)
+    id: str
+    at: datetime

@@ -1,0 +1,3 @@
+"""The only code that speaks SQL: one schema, two engines (SQLite, PostgreSQL)."""
+
+from __future__ import annotations

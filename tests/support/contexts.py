@@ -1,0 +1,38 @@
+"""A `Context` for plug-ins under test, with real sessions and no daemon."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import cast
+from zoneinfo import ZoneInfo
+
+import aiohttp
+import structlog
+
+from inbox_daemon.model import InstanceId
+from inbox_daemon.plugins import CaseBook, Context
+
+
+@asynccontextmanager
+async def lend_context(instance: str = "under-test", casebook: CaseBook | None = None) -> AsyncIterator[Context]:
+    """Yield a context whose sessions are closed at the end; loopback is allowed, as servers of tests live there."""
+    sessions: list[aiohttp.ClientSession] = []
+
+    def session(hosts: frozenset[str]) -> aiohttp.ClientSession:
+        sessions.append(aiohttp.ClientSession())
+        return sessions[-1]
+
+    yield Context(
+        instance=InstanceId(instance),
+        session=session,
+        log=structlog.get_logger().bind(instance=instance),
+        now=lambda: datetime.now(UTC),
+        zone=ZoneInfo("America/Argentina/Cordoba"),
+        public_url="http://127.0.0.1:8080",
+        casebook=cast("CaseBook", casebook),
+        case_link=lambda case: f"http://127.0.0.1:8080/case/{case}",
+    )
+    for opened in sessions:
+        await opened.close()
