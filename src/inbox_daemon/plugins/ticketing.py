@@ -66,7 +66,7 @@ class TicketingAdapter(Protocol):
     capabilities: Capabilities
 
     async def check(self) -> None:
-        """Prove that all that is configured exists and that a reference is written *and found*; nothing lasting stays."""
+        """Prove that what is configured exists and that a reference is written *and found*; nothing lasting stays."""
 
     async def open_ticket(self, draft: Draft) -> Ticket:
         """Create a ticket that carries `draft.reference` and, as its first entry, `draft.first` with its key."""
