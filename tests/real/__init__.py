@@ -1,0 +1,3 @@
+"""Tests against real servers on loopback; each carries the marker `real`."""
+
+from __future__ import annotations
