@@ -18,11 +18,17 @@ install() {
     die "could not install ${missing[*]}"
 }
 
-# free_ports COUNT: that many free loopback ports on one line, held open together so that they differ.
+# free_ports COUNT: that many free loopback ports on one line, below the range of outgoing connections, so that a
+# server can be stopped and find its port free again.
 free_ports() {
-  python3 -c 'import socket, sys
-held = [socket.create_server(("127.0.0.1", 0)) for _ in range(int(sys.argv[1]))]
-print(*(one.getsockname()[1] for one in held))' "$1"
+  python3 -c 'import random, socket, sys
+free = []
+while len(free) < int(sys.argv[1]):
+    try:
+        free.append(socket.create_server(("127.0.0.1", random.randrange(15000, 32000))))
+    except OSError:
+        pass
+print(*(one.getsockname()[1] for one in free))' "$1"
 }
 
 # runs PID_FILE [NAME]: whether the process of the pid file lives (and is called NAME: a stale file may name a stranger).

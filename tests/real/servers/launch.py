@@ -85,9 +85,12 @@ def server(name: str, *args: str, directory: Path | None = None) -> Iterator[dic
     place.mkdir(parents=True, exist_ok=True)
     with (place / ".users").open("w") as users:
         fcntl.flock(users, fcntl.LOCK_SH)
-        yield require(name, lambda: launch(f"{name}-start.sh", place, *args))
-        if os.environ.get("INBOX_REAL_KEEP") != "1" and _alone(users):
-            launch(f"{name}-stop.sh", place, timeout_seconds=STOP_SECONDS)
+        values = require(name, lambda: launch(f"{name}-start.sh", place, *args))
+        try:
+            yield values
+        finally:
+            if os.environ.get("INBOX_REAL_KEEP") != "1" and _alone(users):
+                launch(f"{name}-stop.sh", place, timeout_seconds=STOP_SECONDS)
 
 
 def _alone(users: IO[str]) -> bool:
