@@ -1,0 +1,163 @@
+"""Calls to the Graph API: one attempt each, the token to known hosts only, every failure as one of our errors."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import SplitResult, urlsplit
+
+import aiohttp
+import orjson
+
+from inbox_channels._graph.reading import Json, clean
+from inbox_channels._graph.reading import Unreadable as UnreadableAnswer
+from inbox_channels._graph.verdicts import GraphFault, read_fault, to_error
+from inbox_daemon.errors import EdgeError, Permanent, Transient, Uncertain
+from inbox_daemon.plugins import Secret
+
+_ANSWER_BYTES = 1024 * 1024
+"""An answer of the Graph API is a few kilobytes; more than this is none."""
+
+OpenSession = Callable[[frozenset[str]], aiohttp.ClientSession]
+"""How the core lends a session for some hosts; it closes the session itself."""
+
+_PORTS = {"https": 443, "http": 80}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GraphPlace:
+    """Where the API is, which hosts files come from, and how long one attempt may take."""
+
+    url: str
+    version: str
+    media_hosts: tuple[str, ...]
+    connect_seconds: float
+    answer_seconds: float
+    idle_seconds: float
+
+    @property
+    def hosts(self) -> frozenset[str]:
+        """Every host that is ever connected to."""
+        return frozenset({urlsplit(self.url).hostname or "", *self.media_hosts})
+
+    def trusts(self, url: str) -> bool:
+        """Whether `url` is at an origin that may see the token: the API's own, or https on a media host."""
+        try:
+            asked, own = _origin(urlsplit(url)), _origin(urlsplit(self.url))
+        except ValueError:
+            return False
+        return asked == own or asked in {("https", host, 443) for host in self.media_hosts}
+
+
+def _origin(address: SplitResult) -> tuple[str, str | None, int | None]:
+    if address.username is not None or address.password is not None:
+        raise ValueError("a user name in an address")
+    return address.scheme, address.hostname, address.port or _PORTS.get(address.scheme)
+
+
+class GraphFailure(Exception):
+    """The API answered with a fault: for callers that know what a fault means to them."""
+
+    def __init__(self, fault: GraphFault, error: EdgeError) -> None:
+        super().__init__(str(error))
+        self.fault = fault
+        self.error = error
+
+
+class GraphClient:
+    """One app's access to the Graph API. Nothing is retried and no redirect is followed here."""
+
+    def __init__(self, open_session: OpenSession, place: GraphPlace, token: Secret) -> None:
+        self._open_session = open_session
+        self._session: aiohttp.ClientSession | None = None
+        self._place = place
+        self._token = token
+
+    async def get(self, path: str, params: Mapping[str, str], *, doing: str) -> Json:
+        """Read a node. Raises `GraphFailure` for a fault, else `EdgeError`; nothing is done by it at Meta."""
+        return await self._call("GET", path, doing=doing, harmless=True, params=params)
+
+    async def post(self, path: str, *, doing: str, json: Json) -> Json:
+        """Do something: raises `Uncertain` wherever it may have been done."""
+        return await self._call("POST", path, doing=doing, harmless=False, data=orjson.dumps(json))
+
+    async def upload(self, path: str, *, doing: str, form: aiohttp.FormData) -> Json:
+        """Post something that harms nobody when it is there twice."""
+        return await self._call("POST", path, doing=doing, harmless=True, data=form)
+
+    async def _call(self, method: str, path: str, *, doing: str, harmless: bool, **request: Any) -> Json:
+        url = f"{self._place.url}/{self._place.version}/{path}"
+        if isinstance(request.get("data"), bytes):
+            request["headers"] = {"Content-Type": "application/json"}
+        async with self._request(method, url, self._limits(), doing=doing, harmless=harmless, **request) as answer:
+            body = await _read(answer)
+            if answer.status == 200:
+                return _json(body, doing=doing, harmless=harmless)
+            fault = read_fault(answer.status, answer.headers, body)
+        raise GraphFailure(fault, to_error(fault, doing=doing, harmless=harmless))
+
+    @asynccontextmanager
+    async def download(self, url: str, *, doing: str) -> AsyncIterator[aiohttp.ClientResponse]:
+        """Open `url` with the token; the status is the caller's to judge. Raises `Permanent` for a strange host."""
+        if not self._place.trusts(url):
+            host = _host(url)
+            raise Permanent(f"{doing}: the file is at {host}, where the token must not go; see media_hosts")
+        limits = aiohttp.ClientTimeout(
+            total=None, sock_connect=self._place.connect_seconds, sock_read=self._place.idle_seconds
+        )
+        async with self._request("GET", url, limits, doing=doing, harmless=True) as answer:
+            yield answer
+
+    @asynccontextmanager
+    async def _request(
+        self, method: str, url: str, limits: aiohttp.ClientTimeout, *, doing: str, harmless: bool, **request: Any
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        headers = {**request.pop("headers", {}), "Authorization": f"Bearer {self._token.reveal()}"}
+        if self._session is None:
+            self._session = self._open_session(self._place.hosts)
+        # Redirects are not followed: the token would travel on to whatever host they name.
+        call = self._session.request(
+            method, url, headers=headers, timeout=limits, allow_redirects=False, raise_for_status=False, **request
+        )
+        try:
+            async with call as answer:
+                yield answer
+        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError):
+            raise Transient(f"{doing}: no connection to {_host(url)}") from None
+        except TimeoutError:
+            raise _unknown(f"{doing}: no answer in time from {_host(url)}", harmless=harmless) from None
+        except (aiohttp.ClientError, OSError):
+            raise _unknown(f"{doing}: the connection to {_host(url)} broke", harmless=harmless) from None
+
+    def _limits(self) -> aiohttp.ClientTimeout:
+        connect, answer = self._place.connect_seconds, self._place.answer_seconds
+        return aiohttp.ClientTimeout(total=connect + answer, sock_connect=connect, sock_read=answer)
+
+
+def _unknown(message: str, *, harmless: bool) -> EdgeError:
+    return Transient(message) if harmless else Uncertain(message)
+
+
+def _host(url: str) -> str:
+    try:
+        return urlsplit(url).hostname or "an unnamed host"
+    except ValueError:
+        return "an unreadable address"
+
+
+async def _read(answer: aiohttp.ClientResponse) -> bytes:
+    body = bytearray()
+    async for chunk in answer.content.iter_chunked(65536):
+        body += chunk
+        if len(body) > _ANSWER_BYTES:
+            break
+    return bytes(body)
+
+
+def _json(body: bytes, *, doing: str, harmless: bool) -> Json:
+    try:
+        return clean(orjson.loads(body))
+    except (orjson.JSONDecodeError, UnreadableAnswer):
+        raise _unknown(f"{doing}: the answer is not one of the Graph API", harmless=harmless) from None

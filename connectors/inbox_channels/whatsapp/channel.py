@@ -1,0 +1,193 @@
+"""One WhatsApp number at work: proof of deliveries, files from Meta, answers to citizens."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import aiohttp
+
+from inbox_channels._graph import webhook
+from inbox_channels._graph.client import GraphClient, GraphFailure, GraphPlace
+from inbox_channels._graph.reading import children, word
+from inbox_channels._graph.verdicts import GraphFault, to_error
+from inbox_channels.whatsapp.compose import Body, UploadedFile, bodies, media_kind
+from inbox_channels.whatsapp.settings import WhatsAppSettings
+from inbox_daemon.errors import Credentials, EdgeError, Gone, Permanent, Transient, Uncertain
+from inbox_daemon.model import Attachment, Envelope, Handle, Proof, RemoteId, Reply, Sent, StoredFile, Window
+from inbox_daemon.plugins import Context, WebhookAnswer, WebhookRequest
+
+_WINDOW = timedelta(hours=24)
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
+_MEDIA_ID = re.compile(r"[A-Za-z0-9_-]+")
+_CHUNK_BYTES = 64 * 1024
+
+
+class WhatsAppChannel:
+    """Pushed, Fetching and Replying on one number."""
+
+    keep_headers: Sequence[str] = ()
+
+    def __init__(self, settings: WhatsAppSettings, context: Context) -> None:
+        self._settings = settings
+        self._context = context
+        place = GraphPlace(
+            url=settings.graph_url,
+            version=settings.graph_version,
+            media_hosts=settings.media_hosts,
+            connect_seconds=settings.connect_seconds,
+            answer_seconds=settings.answer_seconds,
+            idle_seconds=settings.media_idle_seconds,
+        )
+        self._graph = GraphClient(context.session, place, settings.access_token)
+
+    async def check(self) -> None:
+        """Read the number's own node: the token is good and may see it."""
+        try:
+            node = await self._graph.get(
+                self._settings.phone_number_id,
+                {"fields": "id,verified_name,quality_rating"},
+                doing="checking the number",
+            )
+        except GraphFailure as failure:
+            if failure.fault.missing:
+                raise Credentials(
+                    "checking the number: phone_number_id does not exist or access_token may not see it; compare both "
+                    "with WhatsApp > API Setup and assign the account to the token's system user"
+                ) from None
+            raise failure.error from None
+        if word(node, "id") != self._settings.phone_number_id:
+            raise Permanent("checking the number: what phone_number_id names answers under another id")
+
+    async def aclose(self) -> None:
+        """Nothing of its own is open: the session is the core's."""
+
+    # ------------------------------------------------------------ pushed
+
+    def handshake(self, request: WebhookRequest) -> WebhookAnswer | None:
+        """Answer Meta's verification of the callback address."""
+        return webhook.handshake(request, self._settings.verify_token)
+
+    def authenticate(self, request: WebhookRequest) -> None:
+        """Check the app's signature, made with the present or the previous secret."""
+        webhook.authenticate(request, self._settings.app_secrets)
+
+    # ------------------------------------------------------------ fetching
+
+    async def fetch(self, attachment: Attachment, envelope: Envelope) -> AsyncIterator[bytes]:
+        """Stream a file by its media id: id → address (good for five minutes) → bytes.
+
+        An address that is already dead is asked for once more. Raises `Gone` when Meta no longer has the file.
+        """
+        for last in (False, True):
+            url = await self._media_url(attachment)
+            async with self._graph.download(url, doing="fetching a file") as answer:
+                if answer.status == 200:
+                    async for chunk in answer.content.iter_chunked(_CHUNK_BYTES):
+                        yield chunk
+                    return
+                if answer.status == 410:
+                    raise Gone("fetching a file: Meta no longer has it", reason="deleted")
+                if answer.status not in (403, 404) or last:
+                    raise self._no_file(answer.status, attachment)
+
+    async def _media_url(self, attachment: Attachment) -> str:
+        if not _MEDIA_ID.fullmatch(attachment.remote):
+            raise Permanent("fetching a file: its media id has no form that Meta gives")
+        try:
+            node = await self._graph.get(
+                attachment.remote,
+                {"phone_number_id": self._settings.phone_number_id},
+                doing="asking where a file is",
+            )
+        except GraphFailure as failure:
+            if failure.fault.missing:
+                raise Gone("fetching a file: Meta no longer knows its id", reason=self._why(attachment)) from None
+            raise failure.error from None
+        url = word(node, "url")
+        if not url:
+            raise Transient("asking where a file is: the answer holds no address")
+        return url
+
+    def _no_file(self, status: int, attachment: Attachment) -> EdgeError:
+        if status in (403, 404):
+            if self._why(attachment) == "expired":
+                return Gone("fetching a file: its id has expired", reason="expired")
+            return Transient("fetching a file: a fresh address holds nothing yet")
+        return to_error(GraphFault(status=status), doing="fetching a file", harmless=True)
+
+    def _why(self, attachment: Attachment) -> str:
+        expired = attachment.expires_at is not None and self._context.now() >= attachment.expires_at
+        return "expired" if expired else "deleted"
+
+    # ------------------------------------------------------------ replying
+
+    def window(self, last_inbound: datetime | None) -> Window:
+        """24 hours from the citizen's last message, less a margin; to somebody who never wrote only a template."""
+        if last_inbound is None:
+            return Window(open_until=_LONG_AGO, template_needed=True)
+        return Window(open_until=last_inbound + _WINDOW - timedelta(minutes=self._settings.window_margin_minutes))
+
+    def address(self, handles: Sequence[Handle]) -> Handle | None:
+        """A phone that the channel vouched for, else a BSUID."""
+        proven = [handle for handle in handles if handle.proof is Proof.CHANNEL]
+        for kind in ("phone", "bsuid"):
+            for handle in proven:
+                if handle.kind == kind:
+                    return handle
+        return None
+
+    async def send(self, reply: Reply) -> Sent:
+        """Upload the files, then send every part. Once a part is out, whatever fails after it is `Uncertain`."""
+        if reply.template and reply.attachments:
+            raise Permanent("sending an answer: a template carries no files")
+        files = [await self._upload(file) for file in reply.attachments]
+        parts = bodies(
+            reply,
+            files,
+            language=self._settings.template_language,
+            drop_mobile_9=self._settings.drop_mobile_9,
+        )
+        ids: list[RemoteId] = []
+        for part in parts:
+            try:
+                ids.append(await self._post(part))
+            except EdgeError as error:
+                if not ids:
+                    raise
+                raise Uncertain(f"{len(ids)} of {len(parts)} parts were sent, then: {error}") from error
+        return Sent(ids=tuple(ids))
+
+    async def _post(self, body: Body) -> RemoteId:
+        path = f"{self._settings.phone_number_id}/messages"
+        try:
+            answer = await self._graph.post(path, doing="sending an answer", json=body)
+        except GraphFailure as failure:
+            raise failure.error from None
+        sent = next((word(message, "id") for message in children(answer, "messages") if word(message, "id")), "")
+        if not sent:
+            raise Uncertain("sending an answer: it was taken without an id")
+        return RemoteId(sent)
+
+    async def _upload(self, file: StoredFile) -> UploadedFile:
+        media_kind(file)  # refuse what is too large before a byte travels
+        try:
+            content = await asyncio.to_thread(Path(file.path).open, "rb")
+        except OSError:
+            raise Permanent("sending a file: its bytes are not on our disk any more") from None
+        with content:
+            form = aiohttp.FormData()
+            form.add_field("messaging_product", "whatsapp")
+            form.add_field("file", content, filename=file.filename, content_type=file.media_type)
+            path = f"{self._settings.phone_number_id}/media"
+            try:
+                answer = await self._graph.upload(path, doing="uploading a file", form=form)
+            except GraphFailure as failure:
+                raise failure.error from None
+        media_id = word(answer, "id")
+        if not media_id:
+            raise Transient("uploading a file: it was taken without an id")
+        return UploadedFile(file=file, media_id=media_id)
