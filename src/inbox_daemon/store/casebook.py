@@ -1,0 +1,181 @@
+"""The book of cases behind the ticketbook adapter and the case pages (see `plugins.casebook`)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from sqlalchemy import Connection, Row, insert, select, update
+
+from inbox_daemon.errors import Gone
+from inbox_daemon.model import CaseNumber, InstanceId, MessageKey, StoredFile
+from inbox_daemon.plugins.casebook import Case, CaseEntry
+from inbox_daemon.store.clock import db_now
+from inbox_daemon.store.database import Database
+from inbox_daemon.store.schema import casebook_case, casebook_entry
+
+
+class StoredCaseBook:
+    """`CaseBook` on the daemon's database."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def open_case(
+        self, *, office: InstanceId, number: CaseNumber, subject: str, key: MessageKey, heading: str, body: str
+    ) -> Case:
+        """See `CaseBook.open_case`."""
+
+        def work(connection: Connection) -> Case:
+            found = _find(connection, office, number)
+            if found is None:
+                now = connection.execute(select(db_now())).scalar_one()
+                case_id = connection.execute(
+                    insert(casebook_case)
+                    .values(office=office, number=number, subject=subject, is_open=True, opened_at=now)
+                    .returning(casebook_case.c.id)
+                ).scalar_one()
+                _write(connection, case_id, key=key, direction="citizen", heading=heading, body=body)
+                found = _find(connection, office, number)
+            assert found is not None
+            return found
+
+        return await self._database.run(work)
+
+    async def add_entry(
+        self, case: str, *, key: MessageKey, direction: str, heading: str, body: str
+    ) -> tuple[int, bool]:
+        """See `CaseBook.add_entry`. A citizen's entry reopens a closed case."""
+
+        def work(connection: Connection) -> tuple[int, bool]:
+            row = _lock(connection, case)
+            found = _entry_id(connection, row.id, key)
+            if found is not None:
+                return found, False
+            entry = _write(connection, row.id, key=key, direction=direction, heading=heading, body=body)
+            reopened = direction == "citizen" and not row.is_open
+            if reopened:
+                _set_open(connection, row.id, is_open=True)
+            return entry, reopened
+
+        return await self._database.run(work)
+
+    async def add_file(self, case: str, *, key: MessageKey, file: StoredFile) -> int:
+        """See `CaseBook.add_file`."""
+
+        def work(connection: Connection) -> int:
+            row = _lock(connection, case)
+            found = _entry_id(connection, row.id, key)
+            if found is not None:
+                return found
+            return _write(
+                connection, row.id, key=key, direction="citizen", heading=file.filename, body="", file=asdict(file)
+            )
+
+        return await self._database.run(work)
+
+    async def set_open(self, case: str, *, is_open: bool, by: str) -> None:
+        """See `CaseBook.set_open`."""
+
+        def work(connection: Connection) -> None:
+            row = _lock(connection, case)
+            if row.is_open == is_open:
+                return
+            _set_open(connection, row.id, is_open=is_open)
+            count = connection.execute(select(casebook_entry.c.id).where(casebook_entry.c.case_id == row.id)).all()
+            word = "open" if is_open else "closed"
+            _write(connection, row.id, key=f"{word}.{len(count)}", direction="system", heading=by, body=word)
+
+        await self._database.run(work)
+
+    async def find(self, office: InstanceId, number: CaseNumber) -> Case | None:
+        """See `CaseBook.find`."""
+        return await self._database.read(lambda connection: _find(connection, office, number))
+
+    async def read(self, case: str) -> Case | None:
+        """See `CaseBook.read`."""
+
+        def work(connection: Connection) -> Case | None:
+            row = connection.execute(select(casebook_case).where(casebook_case.c.id == _as_id(case))).one_or_none()
+            return None if row is None else _as_case(connection, row)
+
+        return await self._database.read(work)
+
+    async def find_entry(self, case: str, key: MessageKey) -> int | None:
+        """See `CaseBook.find_entry`."""
+        return await self._database.read(lambda connection: _entry_id(connection, _as_id(case), key))
+
+    async def changes(self, office: InstanceId, after: int, limit: int) -> Sequence[tuple[str, CaseEntry]]:
+        """See `CaseBook.changes`."""
+
+        def work(connection: Connection) -> list[tuple[str, CaseEntry]]:
+            rows = connection.execute(
+                select(casebook_entry)
+                .join(casebook_case, casebook_case.c.id == casebook_entry.c.case_id)
+                .where(casebook_case.c.office == office, casebook_entry.c.id > after)
+                .order_by(casebook_entry.c.id)
+                .limit(limit)
+            )
+            return [(str(row.case_id), _as_entry(row)) for row in rows]
+
+        return await self._database.read(work)
+
+
+def _as_id(case: str) -> int:
+    return int(case) if case.isdecimal() else 0
+
+
+def _lock(connection: Connection, case: str) -> Row[Any]:
+    row = connection.execute(
+        select(casebook_case).where(casebook_case.c.id == _as_id(case)).with_for_update()
+    ).one_or_none()
+    if row is None:
+        raise Gone("this case is not in the book", reason="deleted")
+    return row
+
+
+def _set_open(connection: Connection, case_id: int, *, is_open: bool) -> None:
+    connection.execute(update(casebook_case).where(casebook_case.c.id == case_id).values(is_open=is_open))
+
+
+def _write(connection: Connection, case_id: int, **values: object) -> int:
+    return int(
+        connection.execute(
+            insert(casebook_entry).values(case_id=case_id, at=db_now(), **values).returning(casebook_entry.c.id)
+        ).scalar_one()
+    )
+
+
+def _entry_id(connection: Connection, case_id: int, key: str) -> int | None:
+    found: int | None = connection.execute(
+        select(casebook_entry.c.id).where(casebook_entry.c.case_id == case_id, casebook_entry.c.key == key)
+    ).scalar_one_or_none()
+    return found
+
+
+def _find(connection: Connection, office: str, number: str) -> Case | None:
+    row = connection.execute(
+        select(casebook_case).where(casebook_case.c.office == office, casebook_case.c.number == number)
+    ).one_or_none()
+    return None if row is None else _as_case(connection, row)
+
+
+def _as_case(connection: Connection, row: Row[Any]) -> Case:
+    entries = connection.execute(
+        select(casebook_entry).where(casebook_entry.c.case_id == row.id).order_by(casebook_entry.c.id)
+    )
+    return Case(
+        id=str(row.id),
+        number=CaseNumber(row.number),
+        office=InstanceId(row.office),
+        subject=row.subject,
+        open=row.is_open,
+        opened_at=row.opened_at,
+        entries=[_as_entry(entry) for entry in entries],
+    )
+
+
+def _as_entry(row: Row[Any]) -> CaseEntry:
+    files = () if row.file is None else (StoredFile(**row.file),)
+    return CaseEntry(id=row.id, direction=row.direction, heading=row.heading, body=row.body, at=row.at, files=files)

@@ -1,0 +1,201 @@
+"""Conversations and their messages: one matter of one citizen with one destination."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, Row, insert, select, update
+
+from inbox_daemon.identity.casenumber import encode
+from inbox_daemon.model import CaseNumber, Ticket, TicketId
+from inbox_daemon.store.clock import db_now
+from inbox_daemon.store.schema import conversation, dispatch, message
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conversation:
+    """A conversation as the pipeline sees it; `ticket` is None until the destination has one."""
+
+    id: int
+    case_number: CaseNumber
+    citizen_id: int
+    destination: str
+    matter: str
+    subject: str
+    open: bool
+    ticket: Ticket | None
+    follows_id: int | None
+
+
+def _as_conversation(row: Row[Any]) -> Conversation:
+    ticket = None
+    if row.ticket_id is not None:
+        ticket = Ticket(
+            id=TicketId(row.ticket_id), number=row.ticket_number, url=row.ticket_url, open=row.state == "open"
+        )
+    return Conversation(
+        id=row.id,
+        case_number=CaseNumber(row.case_number),
+        citizen_id=row.citizen_id,
+        destination=row.destination,
+        matter=row.matter,
+        subject=row.subject,
+        open=row.state == "open",
+        ticket=ticket,
+        follows_id=row.follows_id,
+    )
+
+
+def read(connection: Connection, conversation_id: int) -> Conversation:
+    """The conversation with this id, which must exist."""
+    return _as_conversation(connection.execute(select(conversation).where(conversation.c.id == conversation_id)).one())
+
+
+def find_open(
+    connection: Connection, *, citizen_id: int, destination: str, at: datetime, window: timedelta
+) -> Conversation | None:
+    """The citizen's newest open conversation with a destination in which something was said within `window` of `at`.
+
+    The caller has locked the citizen, so that two messages can't both find none.
+    """
+    row = connection.execute(
+        select(conversation)
+        .where(
+            conversation.c.citizen_id == citizen_id,
+            conversation.c.destination == destination,
+            conversation.c.state == "open",
+            conversation.c.last_message_at >= at - window,
+        )
+        .order_by(conversation.c.last_message_at.desc(), conversation.c.id.desc())
+        .limit(1)
+    ).one_or_none()
+    return None if row is None else _as_conversation(row)
+
+
+def open_new(
+    connection: Connection,
+    *,
+    citizen_id: int,
+    destination: str,
+    matter: str,
+    subject: str,
+    at: datetime,
+    follows_id: int | None = None,
+) -> Conversation:
+    """Open a conversation under a case number of its own."""
+    new_id = connection.execute(
+        insert(conversation)
+        .values(
+            citizen_id=citizen_id,
+            destination=destination,
+            matter=matter,
+            subject=subject,
+            opened_at=at,
+            last_message_at=at,
+            follows_id=follows_id,
+        )
+        .returning(conversation.c.id)
+    ).scalar_one()
+    connection.execute(update(conversation).where(conversation.c.id == new_id).values(case_number=encode(new_id)))
+    return read(connection, new_id)
+
+
+def touch(connection: Connection, conversation_id: int, at: datetime) -> None:
+    """Something was said at `at`: the window runs from there."""
+    connection.execute(
+        update(conversation)
+        .where(conversation.c.id == conversation_id, conversation.c.last_message_at < at)
+        .values(last_message_at=at)
+    )
+
+
+def set_ticket(connection: Connection, conversation_id: int, ticket: Ticket) -> None:
+    """Remember where the conversation stands in its destination (a merge may have moved it)."""
+    connection.execute(
+        update(conversation)
+        .where(conversation.c.id == conversation_id)
+        .values(ticket_id=ticket.id, ticket_number=ticket.number, ticket_url=ticket.url)
+    )
+
+
+def set_open(connection: Connection, conversation_id: int, *, is_open: bool) -> None:
+    """Follow the ticket's state."""
+    connection.execute(
+        update(conversation).where(conversation.c.id == conversation_id).values(state="open" if is_open else "closed")
+    )
+
+
+def succeed(connection: Connection, old: Conversation) -> Conversation:
+    """The old ticket takes nothing more: open the conversation that follows it, or find the one already opened."""
+    set_open(connection, old.id, is_open=False)
+    row = connection.execute(
+        select(conversation).where(conversation.c.follows_id == old.id).order_by(conversation.c.id).limit(1)
+    ).one_or_none()
+    if row is not None:
+        return _as_conversation(row)
+    now = connection.execute(select(db_now())).scalar_one()
+    return open_new(
+        connection,
+        citizen_id=old.citizen_id,
+        destination=old.destination,
+        matter=old.matter,
+        subject=old.subject,
+        at=now,
+        follows_id=old.id,
+    )
+
+
+# ---------------------------------------------------------------- messages
+
+
+def known_message(connection: Connection, *, instance: str, external_id: str, type_: str, fingerprint: str) -> bool:
+    """Whether exactly this was taken in before: a repeat."""
+    return (
+        connection.execute(
+            select(message.c.id).where(
+                message.c.instance == instance,
+                message.c.external_id == external_id,
+                message.c.type == type_,
+                message.c.fingerprint == fingerprint,
+            )
+        ).first()
+        is not None
+    )
+
+
+def find_message(connection: Connection, instance: str, external_ids: list[str]) -> Row[Any] | None:
+    """The first message of `instance` known under one of `external_ids`, in their order."""
+    for external_id in external_ids:
+        row = connection.execute(
+            select(message)
+            .where(message.c.instance == instance, message.c.external_id == external_id)
+            .order_by(message.c.id)
+            .limit(1)
+        ).one_or_none()
+        if row is not None:
+            return row
+    return None
+
+
+def add_message(connection: Connection, **values: object) -> int:
+    """Insert one message row; returns its id. Raises IntegrityError for a repeat that raced us."""
+    return int(connection.execute(insert(message).values(**values).returning(message.c.id)).scalar_one())
+
+
+def read_message(connection: Connection, message_id: int) -> Row[Any]:
+    """The message row with this id, which must exist."""
+    return connection.execute(select(message).where(message.c.id == message_id)).one()
+
+
+def entries_of(connection: Connection, conversation_id: int) -> list[tuple[str, str]]:
+    """(key, entry id) of all that we wrote into the conversation's ticket."""
+    return [
+        (row.key, row.entry_id)
+        for row in connection.execute(
+            select(dispatch.c.key, dispatch.c.entry_id).where(
+                dispatch.c.conversation_id == conversation_id, dispatch.c.entry_id.is_not(None)
+            )
+        )
+    ]

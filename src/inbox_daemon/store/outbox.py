@@ -1,0 +1,226 @@
+"""The outbox: steps written with the message, claimed in order, settled with a three-valued outcome.
+
+A step is claimed for a lease; a claim whose lease ran out was cut off in mid-call and comes back as *suspect*: its
+marker is looked up before anything is sent again. One step of a conversation is in flight at a time, and ordered
+steps go by the citizen's clock (`position`), so what overtook on the way is put right while it waits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import ColumnElement, Connection, and_, exists, insert, or_, select, update
+
+from inbox_daemon.model import MessageKey
+from inbox_daemon.store.clock import after_now, db_now
+from inbox_daemon.store.schema import attachment, dispatch
+
+OPEN_STATES = ("waiting", "sending", "unknown", "parked")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """A claimed step. `suspect`: an earlier try may have been carried out. `fence` guards against late writers."""
+
+    id: int
+    conversation_id: int
+    destination: str
+    kind: str
+    key: MessageKey
+    message_id: int | None
+    attachment_id: int | None
+    attempts: int
+    first_tried_at: datetime
+    fence: int
+    suspect: bool
+
+
+def add(
+    connection: Connection,
+    *,
+    conversation_id: int,
+    destination: str,
+    kind: str,
+    key: str,
+    position: int,
+    ordered: bool,
+    delay: timedelta = timedelta(0),
+    message_id: int | None = None,
+    attachment_id: int | None = None,
+    after_id: int | None = None,
+) -> int:
+    """Write one step; returns its id."""
+    return int(
+        connection.execute(
+            insert(dispatch)
+            .values(
+                conversation_id=conversation_id,
+                destination=destination,
+                kind=kind,
+                key=key,
+                position=position,
+                ordered=ordered,
+                created_at=db_now(),
+                due_at=after_now(delay),
+                message_id=message_id,
+                attachment_id=attachment_id,
+                after_id=after_id,
+            )
+            .returning(dispatch.c.id)
+        ).scalar_one()
+    )
+
+
+def _claimable() -> ColumnElement[bool]:
+    other = dispatch.alias("other")
+    first = dispatch.alias("first")
+    file = attachment.alias("file")
+    blocked = exists().where(
+        other.c.conversation_id == dispatch.c.conversation_id,
+        other.c.id != dispatch.c.id,
+        or_(
+            other.c.state.in_(["sending", "unknown"]),
+            and_(other.c.state == "parked", other.c.kind == "open"),
+            and_(
+                other.c.state == "waiting",
+                other.c.ordered,
+                dispatch.c.ordered,
+                or_(
+                    other.c.position < dispatch.c.position,
+                    and_(other.c.position == dispatch.c.position, other.c.id < dispatch.c.id),
+                ),
+            ),
+        ),
+    )
+    unready = or_(
+        exists().where(first.c.id == dispatch.c.after_id, first.c.state != "done"),
+        exists().where(file.c.id == dispatch.c.attachment_id, file.c.state == "waiting"),
+    )
+    return and_(
+        dispatch.c.due_at <= db_now(),
+        or_(
+            dispatch.c.state.in_(["waiting", "unknown"]),
+            and_(dispatch.c.state == "sending", dispatch.c.lease_until < db_now()),
+        ),
+        ~blocked,
+        ~unready,
+    )
+
+
+def claim(connection: Connection, destination: str, holder: str, lease: timedelta, limit: int) -> list[Step]:
+    """Take up to `limit` steps that are due, of different conversations as far as they are ordered."""
+    rows = connection.execute(
+        select(dispatch)
+        .where(dispatch.c.destination == destination, _claimable())
+        .order_by(dispatch.c.due_at, dispatch.c.id)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    ).all()
+    if not rows:
+        return []
+    connection.execute(
+        update(dispatch)
+        .where(dispatch.c.id.in_([row.id for row in rows]))
+        .values(
+            state="sending",
+            holder=holder,
+            fence=dispatch.c.fence + 1,
+            attempts=dispatch.c.attempts + 1,
+            lease_until=after_now(lease),
+        )
+    )
+    untried = [row.id for row in rows if row.first_tried_at is None]
+    if untried:
+        connection.execute(update(dispatch).where(dispatch.c.id.in_(untried)).values(first_tried_at=db_now()))
+    now = connection.execute(select(db_now())).scalar_one()
+    return [
+        Step(
+            id=row.id,
+            conversation_id=row.conversation_id,
+            destination=row.destination,
+            kind=row.kind,
+            key=MessageKey(row.key),
+            message_id=row.message_id,
+            attachment_id=row.attachment_id,
+            attempts=row.attempts + 1,
+            first_tried_at=row.first_tried_at or now,
+            fence=row.fence + 1,
+            suspect=row.state != "waiting",
+        )
+        for row in rows
+    ]
+
+
+def _settle(connection: Connection, step: Step, **values: object) -> bool:
+    return (
+        connection.execute(
+            update(dispatch)
+            .where(dispatch.c.id == step.id, dispatch.c.fence == step.fence, dispatch.c.state == "sending")
+            .values(holder=None, lease_until=None, **values)
+        ).rowcount
+        == 1
+    )
+
+
+def plan_kind(connection: Connection, step: Step, kind: str, lease: timedelta) -> bool:
+    """Record what is about to be sent (an open or an append) before the first byte, with a fresh lease."""
+    return (
+        connection.execute(
+            update(dispatch)
+            .where(dispatch.c.id == step.id, dispatch.c.fence == step.fence, dispatch.c.state == "sending")
+            .values(kind=kind, lease_until=after_now(lease))
+        ).rowcount
+        == 1
+    )
+
+
+def done(connection: Connection, step: Step, entry_id: str | None) -> bool:
+    """The step was carried out. False when another node has taken it over meanwhile."""
+    return _settle(connection, step, state="done", done_at=db_now(), entry_id=entry_id, reason=None)
+
+
+def again(connection: Connection, step: Step, delay: timedelta, reason: str) -> bool:
+    """Provably not done: to be done again after `delay`."""
+    return _settle(connection, step, state="waiting", due_at=after_now(delay), reason=reason)
+
+
+def unknown(connection: Connection, step: Step, delay: timedelta, reason: str) -> bool:
+    """May have been done: to be looked up after `delay`."""
+    return _settle(connection, step, state="unknown", due_at=after_now(delay), reason=reason)
+
+
+def park(connection: Connection, step: Step, reason: str) -> bool:
+    """Stop, keep, show: a person or a fix is needed."""
+    return _settle(connection, step, state="parked", reason=reason)
+
+
+def recover(connection: Connection, holder: str, settle: timedelta) -> int:
+    """What an earlier life of this node had in flight when it died may have been done; returns how many."""
+    return connection.execute(
+        update(dispatch)
+        .where(dispatch.c.state == "sending", dispatch.c.holder == holder)
+        .values(
+            state="unknown", holder=None, lease_until=None, due_at=after_now(settle), reason="restarted in mid-call"
+        )
+    ).rowcount
+
+
+def next_due(connection: Connection, destination: str) -> datetime | None:
+    """When the next waiting step of a destination is due (it may still be blocked by another)."""
+    value: datetime | None = connection.execute(
+        select(dispatch.c.due_at)
+        .where(dispatch.c.destination == destination, dispatch.c.state.in_(["waiting", "unknown"]))
+        .order_by(dispatch.c.due_at)
+        .limit(1)
+    ).scalar_one_or_none()
+    return value
+
+
+def move(connection: Connection, conversation_id: int, to: int, steps: Sequence[int] | None = None) -> None:
+    """Hand a conversation's open steps (or just `steps`) to its successor, whose ticket they will open."""
+    wanted = [dispatch.c.conversation_id == conversation_id, dispatch.c.state.in_(["waiting", "sending", "unknown"])]
+    if steps is not None:
+        wanted.append(dispatch.c.id.in_(steps))
+    connection.execute(update(dispatch).where(and_(*wanted)).values(conversation_id=to))

@@ -1,0 +1,368 @@
+"""The tables. One schema for SQLite and PostgreSQL; changed only together with a migration in `migrations/versions`.
+
+Every table carries the key it would be partitioned by: the instance for what is received, the conversation for
+what is delivered. Times are microseconds since 1970 in UTC (`Instant`), so that both engines compare them alike.
+Days are local days of the office as YYYYMMDD, set when a thing is received: the ledger is grouped by them.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    Dialect,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.types import TypeDecorator
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+class Instant(TypeDecorator[datetime]):
+    """An aware datetime, stored as whole microseconds since 1970 in UTC."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:
+        """Python to database."""
+        return None if value is None else to_micros(value)
+
+    def process_result_value(self, value: Any | None, dialect: Dialect) -> datetime | None:
+        """Database to Python."""
+        return None if value is None else from_micros(int(value))
+
+
+def to_micros(moment: datetime) -> int:
+    """Whole microseconds since 1970 of an aware datetime."""
+    return (moment - _EPOCH) // _MICROSECOND
+
+
+def from_micros(value: int) -> datetime:
+    """Inverse of `to_micros`, in UTC."""
+    return _EPOCH + timedelta(microseconds=value)
+
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+# Rising integer keys: SQLite only aliases its rowid for INTEGER, PostgreSQL needs 64 bits.
+_Id = BigInteger().with_variant(Integer, "sqlite")
+
+
+def _key() -> Column[int]:
+    return Column("id", _Id, primary_key=True, autoincrement=True)
+
+
+def _to(table: str, *, null: bool = False, name: str | None = None) -> Column[Any]:
+    return Column(name or f"{table}_id", _Id, ForeignKey(f"{table}.id"), nullable=null)
+
+
+envelope = Table(
+    "envelope",
+    metadata,
+    _key(),
+    Column("instance", Text, nullable=False),
+    Column("day", Integer, nullable=False),
+    Column("received_at", Instant, nullable=False),
+    Column("headers", JSON, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    # new → done | parked. `reason` says why it is parked.
+    Column("state", Text, nullable=False, server_default="new"),
+    Column("reason", Text),
+    # How many events the parser made of it; None until then.
+    Column("events", Integer),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("due_at", Instant, nullable=False),
+    Column("holder", Text),
+    Column("lease_until", Instant),
+    sqlite_autoincrement=True,
+)
+# Only the open ones are indexed: the receiving path pays for one small index entry, and loses it when done.
+Index(
+    "ix_envelope_open",
+    envelope.c.state,
+    envelope.c.due_at,
+    envelope.c.id,
+    sqlite_where=text("state <> 'done'"),
+    postgresql_where=text("state <> 'done'"),
+)
+Index("ix_envelope_instance_day", envelope.c.instance, envelope.c.day)
+
+ignored = Table(
+    "ignored",
+    metadata,
+    Column("envelope_id", _Id, ForeignKey("envelope.id"), primary_key=True),
+    Column("reason", Text, primary_key=True),
+    Column("count", Integer, nullable=False),
+)
+
+malformed = Table(
+    "malformed",
+    metadata,
+    _key(),
+    _to("envelope"),
+    Column("place", Text, nullable=False),
+    Column("problem", Text, nullable=False),
+    # parked → discarded
+    Column("state", Text, nullable=False, server_default="parked"),
+    sqlite_autoincrement=True,
+)
+Index("ix_malformed_envelope_id", malformed.c.envelope_id)
+
+citizen = Table(
+    "citizen",
+    metadata,
+    _key(),
+    Column("created_at", Instant, nullable=False),
+    Column("name", Text, nullable=False, server_default=""),
+    sqlite_autoincrement=True,
+)
+
+handle = Table(
+    "handle",
+    metadata,
+    _key(),
+    Column("kind", Text, nullable=False),
+    Column("scope", Text, nullable=False, server_default=""),
+    Column("value", Text, nullable=False),
+    # "" for what a channel proved; the instance's name for a hint, which is a contact of that instance only.
+    Column("realm", Text, nullable=False, server_default=""),
+    Column("proof", Text, nullable=False),
+    Column("match_key", Text, nullable=False),
+    _to("citizen"),
+    Column("first_seen_at", Instant, nullable=False),
+    Column("last_seen_at", Instant, nullable=False),
+    UniqueConstraint("kind", "scope", "value", "realm"),
+    sqlite_autoincrement=True,
+)
+Index("ix_handle_citizen_id", handle.c.citizen_id)
+Index("ix_handle_match_key", handle.c.kind, handle.c.match_key)
+
+identity_event = Table(
+    "identity_event",
+    metadata,
+    _key(),
+    Column("at", Instant, nullable=False),
+    # linked | released | suggested | moved
+    Column("kind", Text, nullable=False),
+    _to("citizen"),
+    _to("citizen", null=True, name="other_citizen_id"),
+    _to("handle", null=True),
+    _to("envelope", null=True),
+    Column("evidence", Text, nullable=False),
+    sqlite_autoincrement=True,
+)
+Index("ix_identity_event_citizen_id", identity_event.c.citizen_id)
+
+conversation = Table(
+    "conversation",
+    metadata,
+    _key(),
+    # None only inside the transaction that opens it.
+    Column("case_number", Text, unique=True),
+    _to("citizen"),
+    Column("destination", Text, nullable=False),
+    Column("matter", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("state", Text, nullable=False, server_default="open"),
+    Column("opened_at", Instant, nullable=False),
+    Column("last_message_at", Instant, nullable=False),
+    Column("ticket_id", Text),
+    Column("ticket_number", Text),
+    Column("ticket_url", Text),
+    _to("conversation", null=True, name="follows_id"),
+    sqlite_autoincrement=True,
+)
+Index("ix_conversation_citizen_id", conversation.c.citizen_id, conversation.c.destination, conversation.c.state)
+Index("ix_conversation_ticket", conversation.c.destination, conversation.c.ticket_id)
+
+message = Table(
+    "message",
+    metadata,
+    _key(),
+    _to("envelope", null=True),
+    Column("instance", Text, nullable=False),
+    Column("day", Integer, nullable=False),
+    Column("external_id", Text, nullable=False),
+    Column("fingerprint", Text, nullable=False),
+    # in: from the citizen; out: from an agent
+    Column("direction", Text, nullable=False, server_default="in"),
+    # message | edit | revoke | reaction | call
+    Column("type", Text, nullable=False),
+    Column("content", Text, nullable=False),
+    _to("citizen"),
+    _to("handle", null=True),
+    _to("conversation"),
+    Column("sent_at", Instant, nullable=False),
+    Column("received_at", Instant, nullable=False),
+    Column("sender_name", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("quoted", Text, nullable=False),
+    Column("details", JSON, nullable=False),
+    Column("in_reply_to", Text),
+    Column("automatic", Text),
+    UniqueConstraint("instance", "external_id", "type", "fingerprint"),
+    sqlite_autoincrement=True,
+)
+Index("ix_message_conversation_id", message.c.conversation_id)
+Index("ix_message_envelope_id", message.c.envelope_id)
+
+attachment = Table(
+    "attachment",
+    metadata,
+    _key(),
+    _to("message"),
+    _to("envelope"),
+    Column("instance", Text, nullable=False),
+    Column("filename", Text, nullable=False),
+    Column("media_type", Text, nullable=False),
+    Column("remote", Text, nullable=False),
+    Column("inline", Boolean, nullable=False),
+    Column("size", BigInteger),
+    Column("sha256", Text),
+    Column("expires_at", Instant),
+    # waiting → stored | failed (reason says why; the ticket is told)
+    Column("state", Text, nullable=False, server_default="waiting"),
+    Column("reason", Text),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("due_at", Instant, nullable=False),
+    Column("holder", Text),
+    Column("lease_until", Instant),
+    sqlite_autoincrement=True,
+)
+Index(
+    "ix_attachment_waiting",
+    attachment.c.due_at,
+    sqlite_where=text("state = 'waiting'"),
+    postgresql_where=text("state = 'waiting'"),
+)
+Index("ix_attachment_message_id", attachment.c.message_id)
+
+dispatch = Table(
+    "dispatch",
+    metadata,
+    _key(),
+    _to("conversation"),
+    Column("destination", Text, nullable=False),
+    # open | append | attach | note | close | send | notify
+    Column("kind", Text, nullable=False),
+    Column("key", Text, nullable=False, unique=True),
+    _to("message", null=True),
+    _to("attachment", null=True),
+    # A step of another row that must be done first (an attachment after its message).
+    _to("dispatch", null=True, name="after_id"),
+    # Ordered steps of one conversation go one at a time, by position (the citizen's time in microseconds).
+    Column("ordered", Boolean, nullable=False),
+    Column("position", BigInteger, nullable=False),
+    # waiting → sending → done | waiting (provably not done) | unknown (look first) | parked | discarded
+    Column("state", Text, nullable=False, server_default="waiting"),
+    Column("reason", Text),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("first_tried_at", Instant),
+    Column("created_at", Instant, nullable=False),
+    Column("due_at", Instant, nullable=False),
+    Column("done_at", Instant),
+    Column("holder", Text),
+    Column("fence", Integer, nullable=False, server_default="0"),
+    Column("lease_until", Instant),
+    Column("entry_id", Text),
+    sqlite_autoincrement=True,
+)
+_OPEN_STEPS = text("state NOT IN ('done', 'discarded')")
+Index(
+    "ix_dispatch_open",
+    dispatch.c.destination,
+    dispatch.c.due_at,
+    sqlite_where=_OPEN_STEPS,
+    postgresql_where=_OPEN_STEPS,
+)
+Index(
+    "ix_dispatch_conversation_open",
+    dispatch.c.conversation_id,
+    sqlite_where=_OPEN_STEPS,
+    postgresql_where=_OPEN_STEPS,
+)
+Index("ix_dispatch_message_id", dispatch.c.message_id)
+
+send_status = Table(
+    "send_status",
+    metadata,
+    Column("instance", Text, primary_key=True),
+    Column("target", Text, primary_key=True),
+    Column("tag", Text),
+    Column("state", Text, nullable=False),
+    Column("rank", Integer, nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("error_code", Text),
+    Column("reason", Text, nullable=False),
+)
+
+cursor = Table(
+    "cursor",
+    metadata,
+    Column("instance", Text, primary_key=True),
+    Column("value", Text),
+    Column("passed_over", Integer, nullable=False, server_default="0"),
+    Column("updated_at", Instant, nullable=False),
+)
+
+lease = Table(
+    "lease",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("holder", Text, nullable=False),
+    Column("token", BigInteger, nullable=False),
+    Column("until", Instant, nullable=False),
+)
+
+casebook_case = Table(
+    "casebook_case",
+    metadata,
+    _key(),
+    Column("office", Text, nullable=False),
+    Column("number", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("is_open", Boolean, nullable=False),
+    Column("opened_at", Instant, nullable=False),
+    UniqueConstraint("office", "number"),
+    sqlite_autoincrement=True,
+)
+
+casebook_entry = Table(
+    "casebook_entry",
+    metadata,
+    _key(),
+    _to("casebook_case", name="case_id"),
+    Column("key", Text, nullable=False),
+    # citizen | agent | note | system
+    Column("direction", Text, nullable=False),
+    Column("heading", Text, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("at", Instant, nullable=False),
+    # {filename, media_type, size, sha256, path} or None
+    Column("file", JSON),
+    UniqueConstraint("case_id", "key"),
+    sqlite_autoincrement=True,
+)
