@@ -1,0 +1,279 @@
+"""Texts written into Request Tracker, and what its answers mean; pure.
+
+Shapes and behaviour were observed on Request Tracker 5.0.3 (Debian 12), 2026-11-24.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.policy import SMTP
+from typing import Any
+
+from inbox_daemon.model import Attachment, Draft, Entry, MessageKey, StoredFile
+
+MAX_SUBJECT_BYTES = 200
+"""RT cuts longer subjects without a word, counting bytes (seen with 300 × ü)."""
+
+_FORBIDDEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
+"""A NUL makes the text unsearchable from there on (seen on SQLite) and PostgreSQL refuses it."""
+
+_OUR_MESSAGE_ID = re.compile(r"^inbox\.(?P<key>[^@\s]+)@")
+NO_SUBJECT = "(sin asunto)"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One ticket as RT shows it; `effective` is another ticket's id when this one was merged into it."""
+
+    id: str
+    effective: str
+    status: str
+    references: tuple[str, ...] = ()
+    requestors: frozenset[str] = field(default=frozenset(), repr=False)
+    last_updated: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """One row of a ticket's attachments: RT stores the texts of entries as such, too."""
+
+    id: str
+    transaction: str
+    media_type: str
+    filename: str
+    message_id: str
+    headers: Mapping[str, str] = field(repr=False)
+    creator: str = ""
+    content: str = field(default="", repr=False)
+
+    @property
+    def size(self) -> int | None:
+        """Bytes, as RT noted them."""
+        length = self.headers.get("content-length", "")
+        return int(length) if length.isascii() and length.isdigit() else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transaction:
+    """One row of a ticket's history."""
+
+    id: str
+    kind: str
+    creator: str
+    creator_name: str
+    at: datetime
+    field: str = ""
+    new_value: str = ""
+
+
+# ---------------------------------------------------------------- what we write
+
+
+def clean(text: str) -> str:
+    """Text without what RT or its database cannot keep or find again; line ends become newlines."""
+    return _FORBIDDEN.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
+
+
+def one_line(text: str) -> str:
+    """`text` without line ends or runs of blanks."""
+    return " ".join(clean(text).split())
+
+
+def cut_bytes(text: str, limit: int) -> str:
+    """`text` shortened to `limit` bytes of UTF-8 without breaking a character."""
+    raw = text.encode("utf-8")
+    return text if len(raw) <= limit else raw[:limit].decode("utf-8", "ignore").rstrip()
+
+
+def subject_of(draft: Draft) -> str:
+    """The subject as RT keeps it: one line of at most 200 bytes."""
+    return cut_bytes(one_line(draft.subject), MAX_SUBJECT_BYTES) or NO_SUBJECT
+
+
+def marker(key: MessageKey) -> str:
+    """The last line of an entry. Its closing bracket keeps `X.m1` from being found in `X.m10`."""
+    return f"[ref:{key}]"
+
+
+def text_of(entry: Entry, *, preface: str = "") -> str:
+    """Heading, body and marker of one entry."""
+    blocks = (one_line(entry.heading), preface, clean(entry.body).strip("\n"), marker(entry.key))
+    return "\n\n".join(block for block in blocks if block.strip())
+
+
+def preface_of(draft: Draft) -> str:
+    """The line that links a new ticket to the one that takes nothing any more."""
+    return f"Continúa el caso N.º {one_line(draft.follows)}." if draft.follows else ""
+
+
+def file_text(entry: Entry, file: StoredFile) -> str:
+    """Text of the entry that carries one file."""
+    lines = (one_line(entry.heading), f"Adjunto: {one_line(file.filename)} ({file.size} bytes)", marker(entry.key))
+    return "\n\n".join(line for line in lines if line)
+
+
+def file_name(file: StoredFile) -> str:
+    """A name that survives multipart headers and RT: no path, no quotes, at most 200 bytes, the ending kept."""
+    name = re.sub(r'["\\/%]', "_", one_line(file.filename)).strip(". ") or "archivo"
+    stem, dot, ending = name.rpartition(".")
+    if not dot or len(ending) > 16:
+        return cut_bytes(name, 200)
+    return f"{cut_bytes(stem, 180)}.{ending}"
+
+
+def file_type(file: StoredFile) -> str:
+    """The type to upload under. RT re-encodes `text/*` (seen: Latin-1 became UTF-8), so those go as plain bytes."""
+    kind = file.media_type.partition(";")[0].strip().lower()
+    whole = re.fullmatch(r"[a-z0-9.+-]+/[a-z0-9.+-]+", kind)
+    return kind if whole and kind.split("/")[0] not in {"text", "message", "multipart"} else "application/octet-stream"
+
+
+def message_id(key: MessageKey, domain: str) -> str:
+    """The deterministic Message-ID of a mail to the gate, without angle brackets, as RT stores it."""
+    return f"inbox.{key}@{domain}"
+
+
+def gate_mail(entry: Entry, *, ticket: str, domain: str) -> str:
+    """The mail that makes the citizen the author of an entry, in pure ASCII: RT takes a file part for nothing.
+
+    Raises `ValueError` for an address that is none, or that ASCII can't carry.
+    """
+    mail = EmailMessage(policy=SMTP.clone(refold_source="none"))
+    mail["From"] = str(Address(display_name=one_line(entry.author_name), addr_spec=entry.reply_address))
+    mail["Subject"] = f"Caso {ticket}"
+    mail["Message-ID"] = f"<{message_id(entry.key, domain)}>"
+    mail["Date"] = entry.sent_at
+    mail.set_content(text_of(entry) + "\n", charset="utf-8", cte="base64")
+    return mail.as_bytes().decode("ascii")
+
+
+def quote(value: str) -> str:
+    """A TicketSQL string."""
+    return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
+# ---------------------------------------------------------------- what RT answers
+
+
+def read_row(item: Mapping[str, Any], reference_field: str) -> Row:
+    """One ticket from a search or a GET: ids come as strings or numbers, EffectiveId as a string or an object."""
+    effective = item.get("EffectiveId")
+    if isinstance(effective, Mapping):
+        effective = effective.get("id")
+    fields = item.get("CustomFields") or ()
+    return Row(
+        id=str(item["id"]),
+        effective=str(effective or item["id"]),
+        status=str(item.get("Status", "")),
+        references=tuple(
+            str(value) for one in fields if one.get("name") == reference_field for value in one.get("values", ())
+        ),
+        requestors=frozenset(str(user.get("id", "")).lower() for user in item.get("Requestor") or ()),
+        last_updated=str(item.get("LastUpdated", "")),
+    )
+
+
+def read_part(item: Mapping[str, Any]) -> Part:
+    """One row of `/ticket/N/attachments` or `/transaction/N/attachments`."""
+    headers: dict[str, str] = {}
+    for line in str(item.get("Headers") or "").splitlines():
+        name, colon, value = line.partition(":")
+        if colon and name.strip() and not line[0].isspace():
+            headers.setdefault(name.strip().lower(), value.strip())
+    return Part(
+        id=str(item["id"]),
+        transaction=str(item.get("TransactionId", "")),
+        media_type=str(item.get("ContentType") or ""),
+        filename=str(item.get("Filename") or ""),
+        message_id=str(item.get("MessageId") or ""),
+        headers=headers,
+        creator=_user(item.get("Creator")),
+        content=str(item.get("Content") or ""),
+    )
+
+
+def read_transaction(item: Mapping[str, Any]) -> Transaction:
+    """One row of `/ticket/N/history`."""
+    creator = item.get("Creator")
+    name = creator.get("RealName") if isinstance(creator, Mapping) else None
+    return Transaction(
+        id=str(item["id"]),
+        kind=str(item.get("Type", "")),
+        creator=_user(creator),
+        creator_name=str(name or ""),
+        at=read_time(str(item["Created"])),
+        field=str(item.get("Field") or ""),
+        new_value=str(item.get("NewValue") or ""),
+    )
+
+
+def read_time(text: str) -> datetime:
+    """`2026-11-24T08:19:44Z`, aware."""
+    return datetime.fromisoformat(text).astimezone(UTC)
+
+
+def _user(value: object) -> str:
+    return str(value.get("id", "")) if isinstance(value, Mapping) else ""
+
+
+def transaction_of(location: str) -> str | None:
+    """The id in `Location: /REST/2.0/transaction/35`."""
+    found = re.search(r"/transaction/(\d+)$", location)
+    return found.group(1) if found else None
+
+
+def is_entry(part: Part, key: MessageKey, account: str) -> bool:
+    """Whether `part` is the entry that we wrote under exactly `key`.
+
+    Our marker counts as the last line of what our account or our own mail wrote: a quotation of it in an agent's
+    answer does not.
+    """
+    lines = part.content.rstrip().splitlines()
+    by_us = part.creator.lower() == account.lower() or our_key(part) == key
+    return by_us and bool(lines) and lines[-1].strip() == marker(key)
+
+
+def our_key(part: Part) -> str | None:
+    """The key in the Message-ID of a mail that we posted to the gate."""
+    found = _OUR_MESSAGE_ID.match(part.message_id)
+    return found.group("key") if found else None
+
+
+def is_automatic(parts: Sequence[Part]) -> bool:
+    """Whether a mail program wrote the entry by itself (an agent's absence note that came through the gate)."""
+    for part in parts:
+        submitted = part.headers.get("auto-submitted", "no").lower()
+        bulk = part.headers.get("precedence", "").lower() in {"bulk", "junk", "auto_reply", "list"}
+        if submitted != "no" or bulk:
+            return True
+    return False
+
+
+def body_part(parts: Sequence[Part]) -> Part | None:
+    """The part with the words of an entry: plain text before HTML, never a named file."""
+    texts = [part for part in parts if not part.filename and part.size != 0]
+    for wanted in ("text/plain", "text/html"):
+        for part in texts:
+            if part.media_type == wanted:
+                return part
+    return None
+
+
+def files_of(parts: Sequence[Part]) -> tuple[Attachment, ...]:
+    """The files of an entry; multipart containers are rows of their own in RT and none."""
+    return tuple(
+        Attachment(filename=part.filename, media_type=part.media_type, remote=part.id, size=part.size)
+        for part in parts
+        if part.filename and not part.media_type.startswith("multipart/")
+    )
+
+
+def read_content(item: Mapping[str, Any]) -> bytes:
+    """Bytes of `/attachment/N`: base64 with line ends. (In a list, RT gives texts as they are.)"""
+    return base64.b64decode(str(item.get("Content") or ""))

@@ -1,0 +1,103 @@
+"""The self-check: what is configured exists, and a reference and an entry are written *and found*.
+
+A search by a custom field that RT does not know answers "none", like one for a ticket that is not there yet; only
+finding something proves it. The first check of an instance opens one ticket without a requestor, closes it again, and
+leaves it as the proof that every later check finds without writing.
+"""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import quote as url_quote
+
+from inbox_daemon.errors import Credentials, Gone, Permanent
+from inbox_daemon.model import CaseNumber, MessageKey, Ticket, TicketId
+from inbox_daemon.plugins import Context, TicketingAdapter
+from inbox_ticketing.request_tracker import parse
+from inbox_ticketing.request_tracker.rest import RestClient
+from inbox_ticketing.request_tracker.settings import RequestTrackerSettings
+
+SUBJECT = "Prueba de conexión (no responder)"
+TEXT = "Este caso prueba que inbox-daemon puede escribir y encontrar sus casos en esta cola. No hace falta hacer nada."
+
+
+async def prove(
+    adapter: TicketingAdapter, settings: RequestTrackerSettings, rest: RestClient, context: Context
+) -> None:
+    """Raise the `EdgeError` that says what is missing, and where to give it."""
+    await _account(settings, rest, context)
+    await _queue_and_field(settings, rest, context)
+    reference = CaseNumber(f"PRUEBA-{context.instance}")
+    key = MessageKey(f"PRUEBA-{context.instance}.n1")
+    try:
+        ticket = await adapter.find(reference)
+    except Permanent:  # two nodes made their first check at once: found, which is all that is asked
+        return
+    if ticket is None:
+        await _write(reference, key, settings, rest)
+        ticket = await adapter.find(reference)
+    if ticket is None:
+        raise Credentials(
+            f"{context.instance}: a reference was written into {settings.reference_field!r} and is not found again. "
+            f"Give {settings.account!r} SeeCustomField and ModifyCustomField on queue {settings.queue!r}"
+        )
+    if await adapter.find_entry(ticket, key) is None:
+        raise Credentials(
+            f"{context.instance}: a comment written into ticket {ticket.number} is not found again. "
+            f"Give {settings.account!r} ShowTicketComments on queue {settings.queue!r}"
+        )
+    await _put_away(adapter, ticket, settings, context)
+
+
+async def _account(settings: RequestTrackerSettings, rest: RestClient, context: Context) -> None:
+    await rest.get("/rt")
+    answer = await rest.get(f"/user/{url_quote(settings.account, safe='')}", accept=(403, 404))
+    id_in_token = re.match(r"\d+-(\d+)-", settings.token.reveal())
+    known = answer.status == 200 and isinstance(answer.json, dict)
+    if not known or (id_in_token and str(answer.json.get("id", id_in_token[1])) != id_in_token[1]):
+        raise Credentials(
+            f"{context.instance}: the token is not one of account {settings.account!r}. "
+            "Configure `account` as the name of the user that the token was made for"
+        )
+
+
+async def _queue_and_field(settings: RequestTrackerSettings, rest: RestClient, context: Context) -> None:
+    answer = await rest.get(f"/queue/{url_quote(settings.queue, safe='')}", accept=(403, 404))
+    if answer.status != 200 or not isinstance(answer.json, dict):
+        raise Credentials(
+            f"{context.instance}: there is no queue {settings.queue!r}, or {settings.account!r} may not see it. "
+            "Configure `queue` by its exact name and give the right SeeQueue"
+        )
+    fields = answer.json.get("TicketCustomFields") or ()
+    if settings.reference_field not in {field.get("name") for field in fields if isinstance(field, dict)}:
+        raise Credentials(
+            f"{context.instance}: the custom field {settings.reference_field!r} is not applied to queue "
+            f"{settings.queue!r}, or {settings.account!r} may not see it. Apply it and give the right SeeCustomField"
+        )
+
+
+async def _write(reference: CaseNumber, key: MessageKey, settings: RequestTrackerSettings, rest: RestClient) -> None:
+    ticket = {
+        "Queue": settings.queue,
+        "Subject": SUBJECT,
+        "Content": TEXT,
+        "ContentType": "text/plain",
+        "CustomFields": {settings.reference_field: reference},
+    }
+    answer = await rest.send("POST", "/ticket", ticket)
+    comment = {"Content": f"{TEXT}\n\n{parse.marker(key)}", "ContentType": "text/plain"}
+    await rest.send("POST", f"/ticket/{answer.json['id']}/comment", comment)
+
+
+async def _put_away(
+    adapter: TicketingAdapter, ticket: Ticket, settings: RequestTrackerSettings, context: Context
+) -> None:
+    try:
+        await adapter.close(Ticket(id=TicketId(ticket.id), number=ticket.number))
+    except Gone:
+        return
+    except Permanent as error:
+        raise Credentials(
+            f"{context.instance}: ticket {ticket.number} cannot be closed. Give {settings.account!r} ModifyTicket on "
+            f"queue {settings.queue!r} and configure `closed_status` as a status of its lifecycle"
+        ) from error
