@@ -1,0 +1,341 @@
+"""The tables of the configuration file that belong to the core, as models; plug-ins bring the rest of theirs."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic_core import PydanticCustomError
+
+from inbox_daemon.plugins.settings import Secret
+
+MAX_PATTERN_CHARS = 200
+OnUnknown = Literal["park", "resend"]
+
+
+def refuse(problem: str, remedy: str) -> PydanticCustomError:
+    """A mistake that validation tells together with its remedy."""
+    return PydanticCustomError("settings", "{problem}", {"problem": problem, "remedy": remedy})
+
+
+def split_listen(value: str) -> tuple[str, int]:
+    """`host:port` or `[v6]:port` as a pair. Raises ValueError."""
+    host, _, port = value.rpartition(":")
+    host = host.removeprefix("[").removesuffix("]")
+    if not host or not port.isascii() or not port.isdigit() or int(port) > 65535 or "/" in host:
+        raise ValueError(value)
+    return host, int(port)
+
+
+def _listen(value: str) -> str:
+    try:
+        split_listen(value)
+    except ValueError:
+        raise refuse(
+            "this is not an address and a port", 'write "address:port", for example "127.0.0.1:8080"'
+        ) from None
+    return value
+
+
+def _zone(value: str) -> str:
+    try:
+        ZoneInfo(value)
+    except (OSError, ValueError, KeyError):
+        raise refuse(
+            "no such time zone", 'use a name of the IANA list, for example "America/Argentina/Cordoba"'
+        ) from None
+    return value
+
+
+def _web_address(value: str) -> str:
+    try:
+        parts = urlsplit(value)
+        usable = parts.scheme in {"http", "https"} and parts.hostname and (parts.port is None or parts.port > 0)
+    except ValueError:
+        usable = None
+    if not usable or parts.query or parts.fragment or parts.username or re.search(r"\s", value):
+        raise refuse(
+            "this is not a web address (scheme and host, without user, query or fragment)",
+            'write for example "https://mensajes.gobierno.example"',
+        )
+    return value.rstrip("/")
+
+
+def _database(value: str) -> str:
+    try:
+        parts = urlsplit(value)
+        known = parts.scheme in {"sqlite", "postgresql"} and (parts.port is None or parts.port > 0)
+    except ValueError:
+        known = False
+    if not known:
+        raise refuse(
+            "this is not a database this program knows",
+            'write "sqlite:///inbox.sqlite3" or "postgresql://user@host/db"',
+        )
+    if parts.password is not None:
+        raise refuse(
+            "the database's password stands in its address",
+            'take it out and add password = { credential = "name" } to the table',
+        )
+    if parts.scheme == "sqlite" and (parts.netloc or len(parts.path) < 2):
+        raise refuse(
+            "the SQLite file is missing or lacks a slash",
+            'write "sqlite:///inbox.sqlite3" (in state_dir) or "sqlite:////absolute/path"',
+        )
+    if parts.scheme == "postgresql" and not parts.path.strip("/"):
+        raise refuse("the database's name is missing", 'write "postgresql://user@host/db"')
+    return value
+
+
+def _pattern(value: str) -> str:
+    if len(value) > MAX_PATTERN_CHARS:
+        raise refuse(
+            f"the regular expression is longer than {MAX_PATTERN_CHARS} characters",
+            "shorten it, or use several routes or keywords",
+        )
+    try:
+        re.compile(value)
+    except (re.error, OverflowError, RecursionError) as error:
+        where = f" at position {error.pos}" if isinstance(error, re.error) and error.pos is not None else ""
+        what = error.msg if isinstance(error, re.error) else "too large"
+        raise refuse(
+            f"this is not a regular expression: {what}{where}",
+            "correct it (in TOML put it in 'single quotes', so that backslashes stay)",
+        ) from None
+    return value
+
+
+def _keyword(value: str) -> str:
+    if not value.strip():
+        raise refuse("an empty keyword would match every message", "take it out, or write a word")
+    return value
+
+
+def _state_dir() -> Path:
+    given = os.environ.get("STATE_DIRECTORY", "").split(":")[0]  # systemd sets a list
+    return Path(given or "/var/lib/inbox-daemon")
+
+
+Listen = Annotated[str, AfterValidator(_listen)]
+Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=1)]
+InstanceName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
+
+
+class Table(BaseModel):
+    """What every table has: frozen, an unknown key is a mistake, and its docstrings go into the schema."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, str_strip_whitespace=True)
+
+
+class Daemon(Table):
+    """The installation as a whole."""
+
+    name: str = Field(default="Centro de Gestión", min_length=1)
+    """Name of the office, as citizens and agents read it."""
+    timezone: Annotated[str, AfterValidator(_zone)] = "America/Argentina/Cordoba"
+    """Time zone of the office (IANA name): times in texts and the days of the ledger."""
+    language: Literal["es-AR", "en"] = "es-AR"
+    """Language of what citizens and agents read."""
+    state_dir: Path = Field(default_factory=_state_dir)
+    """Folder for database, attachments and generated keys. Default: $STATE_DIRECTORY, else /var/lib/inbox-daemon."""
+    default_country: Annotated[str, Field(pattern=r"^[A-Z]{2}$")] = "AR"
+    """Country of telephone numbers written without one (two capital letters)."""
+    default_area: Annotated[str, Field(pattern=r"^[1-9][0-9]{1,3}$")] = "362"
+    """Area code of numbers written without one, without its leading 0."""
+    stop_seconds: Seconds = 20.0
+    """How long an orderly stop may take before what is open is left to the next start."""
+    log_format: Literal["auto", "json", "console"] = "auto"
+    """Form of the log: "auto" is console on a terminal and JSON elsewhere."""
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """The least important level that is logged."""
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The office's time zone."""
+        return ZoneInfo(self.timezone)
+
+
+class Database(Table):
+    """Where everything is kept."""
+
+    url: Annotated[str, AfterValidator(_database)] = "sqlite:///inbox.sqlite3"
+    """SQLite (a relative file is in state_dir) or "postgresql://user@host/db"; never with a password."""
+    password: Secret | None = None
+    """Password of the PostgreSQL user."""
+    pool_size: Annotated[int, Field(ge=1, le=200)] = 8
+    """Most connections to PostgreSQL at a time."""
+
+
+class Public(Table):
+    """The listener that the internet reaches (through a reverse proxy that speaks TLS)."""
+
+    listen: Listen = "127.0.0.1:8080"
+    """Address and port to listen on; "[::1]:8080" for IPv6."""
+    url: Annotated[str, AfterValidator(_web_address)] | None = None
+    """Where browsers and Meta reach the listener: "https://…". Default: "http://" and `listen`, for try-outs."""
+    max_body_bytes: Annotated[int, Field(ge=1024, le=100_000_000)] = 3_500_000
+    """Largest body taken (Meta sends up to 3 MB)."""
+    body_seconds: Seconds = 10.0
+    """How long a sender may take for one body."""
+    max_connections: Count = 1000
+    """Most connections at a time."""
+    link_secret: Secret | None = None
+    """Key that signs links to case pages. Default: made once, in state_dir. Set it when several nodes serve."""
+    link_days: Annotated[int, Field(ge=1, le=365)] = 30
+    """How long such a link works."""
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Host and port of `listen`."""
+        return split_listen(self.listen)
+
+    @property
+    def base_url(self) -> str:
+        """`url` or what follows from `listen`; without a trailing slash."""
+        return self.url or f"http://{self.listen}"
+
+
+class Operations(Table):
+    """The listener for health, metrics and status: for the operators' network only."""
+
+    listen: Listen = "127.0.0.1:8081"
+    """Address and port to listen on."""
+    allow_remote: bool = False
+    """Has to be true when `listen` is not a loopback address: nobody logs in here."""
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Host and port of `listen`."""
+        return split_listen(self.listen)
+
+
+class Delivery(Table):
+    """How messages get into ticketing systems."""
+
+    order_grace_seconds: Annotated[float, Field(ge=0, le=300, allow_inf_nan=False)] = 2.0
+    """How long a message waits for an earlier one of the same person that is still on its way."""
+    retry_first_seconds: Seconds = 5.0
+    """Pause after the first failure; each further one is about twice as long."""
+    retry_max_seconds: Seconds = 3600.0
+    """Longest pause between two tries."""
+    give_up_days: Annotated[float, Field(gt=0, le=365, allow_inf_nan=False)] = 7.0
+    """After how long without success an item is parked."""
+    attempt_seconds: Annotated[float, Field(ge=10, le=3600, allow_inf_nan=False)] = 60.0
+    """Longest time one try may take; has to exceed the time-outs of all destinations."""
+    settle_seconds: Annotated[float, Field(ge=0, le=3600, allow_inf_nan=False)] = 30.0
+    """How long to wait after a lost answer before looking up whether it was done."""
+    on_unknown: OnUnknown = "park"
+    """What follows a lost answer where nothing can be looked up: "park" asks a person, "resend" may double."""
+    parallel: Annotated[int, Field(ge=1, le=200)] = 8
+    """Tries at a time per destination."""
+    down_alert_seconds: Seconds = 300.0
+    """For how long a destination may fail before it counts as down."""
+
+
+class Conversation(Table):
+    """When messages belong together."""
+
+    window_days: Annotated[float, Field(gt=0, le=3650, allow_inf_nan=False)] = 14.0
+    """A message within this time after the last one continues its conversation while the ticket is open."""
+
+
+class Attachments(Table):
+    """Limits of files that come with messages."""
+
+    max_bytes: Annotated[int, Field(ge=1, le=2_000_000_000)] = 25_000_000
+    """Largest file kept; a larger one is named in the ticket and left where it is."""
+    max_per_message: Annotated[int, Field(ge=1, le=1000)] = 30
+    """Most files of one message."""
+
+
+class Smtp(Table):
+    """The mail server that outgoing mail is handed to."""
+
+    host: str = Field(min_length=1)
+    """Host name of the server."""
+    port: Annotated[int, Field(ge=1, le=65535)] = 587
+    """Port of the server."""
+    tls: Literal["none", "starttls", "implicit"] = "starttls"
+    """How the connection is protected; "none" is for a server on this machine."""
+    user: str = ""
+    """User to log in as; empty: no log-in."""
+    password: Secret | None = None
+    """Password of that user."""
+    from_address: Annotated[str, Field(pattern=r"^[^@\s<>]+@[^@\s<>]+$")]
+    """Address that outgoing mail comes from."""
+    timeout_seconds: Seconds = 30.0
+    """How long one step of the delivery may take."""
+
+
+class Instance(Table):
+    """What every channel and destination has; all other keys of its table belong to the plug-in."""
+
+    model_config = ConfigDict(extra="allow")
+
+    kind: str = Field(min_length=1)
+    """Which plug-in it is; `inbox-daemon plugins` lists them."""
+    enabled: bool = True
+    """False: the table is checked, but the instance is not run."""
+
+    CORE_KEYS: ClassVar[frozenset[str]] = frozenset({"kind", "enabled"})
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The plug-in's own keys, as they were read; references to secrets not yet resolved."""
+        return dict(self.model_extra or {})
+
+    def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:  # options may hold what should have been a secret
+        yield from ((key, getattr(self, key)) for key in sorted(self.CORE_KEYS))
+
+
+class ChannelTable(Instance):
+    """One source of messages: a WhatsApp number, a mailbox."""
+
+
+class DestinationTable(Instance):
+    """One ministry's ticketing system."""
+
+    parallel: Annotated[int, Field(ge=1, le=200)] | None = None
+    """Tries at a time; default: the smaller of [delivery] and what the product takes well."""
+    on_unknown: OnUnknown | None = None
+    """As in [delivery], for this destination only."""
+
+    CORE_KEYS: ClassVar[frozenset[str]] = frozenset({"kind", "enabled", "parallel", "on_unknown"})
+
+
+class Routing(Table):
+    """Where messages go that no route takes."""
+
+    default: str = Field(min_length=1)
+    """Name of the destination."""
+
+
+class Route(Table):
+    """A rule of [[routes]]: tried in order, the first whose conditions all hold decides. No condition: all messages."""
+
+    name: str = Field(min_length=1)
+    """Name of the rule, for the log and the books."""
+    destination: str
+    """Name of the destination the message goes to."""
+    channels: tuple[str, ...] = ()
+    """Kinds of channel it holds for; empty: all."""
+    instances: tuple[str, ...] = ()
+    """Names of channels it holds for; empty: all."""
+    keywords: tuple[Annotated[str, AfterValidator(_keyword)], ...] = ()
+    """Words or phrases of which one has to be in the text, accents and case aside; empty: any text."""
+    pattern: Annotated[str, AfterValidator(_pattern)] = ""
+    """Regular expression that has to be found in the text; empty: any text."""
+    matter: Literal["consulta", "tramite", "denuncia"] = "consulta"
+    """What the message is about. A denuncia is pseudonymous."""
+
+    @property
+    def conditional(self) -> bool:
+        """Whether some message may pass it by."""
+        return bool(self.channels or self.instances or self.keywords or self.pattern)
