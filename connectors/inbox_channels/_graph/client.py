@@ -13,7 +13,7 @@ import orjson
 
 from inbox_channels._graph.reading import Json, clean
 from inbox_channels._graph.reading import Unreadable as UnreadableAnswer
-from inbox_channels._graph.verdicts import GraphFault, read_fault, to_error
+from inbox_channels._graph.verdicts import read_fault, to_error
 from inbox_daemon.errors import EdgeError, Permanent, Transient, Uncertain
 from inbox_daemon.plugins import Secret
 
@@ -57,15 +57,6 @@ def _origin(address: SplitResult) -> tuple[str, str | None, int | None]:
     return address.scheme, address.hostname, address.port or _PORTS.get(address.scheme)
 
 
-class GraphFailure(Exception):
-    """The API answered with a fault: for callers that know what a fault means to them."""
-
-    def __init__(self, fault: GraphFault, error: EdgeError) -> None:
-        super().__init__(str(error))
-        self.fault = fault
-        self.error = error
-
-
 class GraphClient:
     """One app's access to the Graph API. Nothing is retried and no redirect is followed here."""
 
@@ -75,9 +66,9 @@ class GraphClient:
         self._place = place
         self._token = token
 
-    async def get(self, path: str, params: Mapping[str, str], *, doing: str) -> Json:
-        """Read a node. Raises `GraphFailure` for a fault, else `EdgeError`; nothing is done by it at Meta."""
-        return await self._call("GET", path, doing=doing, harmless=True, params=params)
+    async def get(self, path: str, params: Mapping[str, str], *, doing: str, missing: EdgeError) -> Json:
+        """Read a node; nothing is done by it at Meta. Raises `missing` when the node isn't there or not ours to see."""
+        return await self._call("GET", path, doing=doing, harmless=True, missing=missing, params=params)
 
     async def post(self, path: str, *, doing: str, json: Json) -> Json:
         """Do something: raises `Uncertain` wherever it may have been done."""
@@ -87,7 +78,9 @@ class GraphClient:
         """Post something that harms nobody when it is there twice."""
         return await self._call("POST", path, doing=doing, harmless=True, data=form)
 
-    async def _call(self, method: str, path: str, *, doing: str, harmless: bool, **request: Any) -> Json:
+    async def _call(
+        self, method: str, path: str, *, doing: str, harmless: bool, missing: EdgeError | None = None, **request: Any
+    ) -> Json:
         url = f"{self._place.url}/{self._place.version}/{path}"
         if isinstance(request.get("data"), bytes):
             request["headers"] = {"Content-Type": "application/json"}
@@ -96,7 +89,7 @@ class GraphClient:
             if answer.status == 200:
                 return _json(body, doing=doing, harmless=harmless)
             fault = read_fault(answer.status, answer.headers, body)
-        raise GraphFailure(fault, to_error(fault, doing=doing, harmless=harmless))
+        raise missing if missing and fault.missing else to_error(fault, doing=doing, harmless=harmless)
 
     @asynccontextmanager
     async def download(self, url: str, *, doing: str) -> AsyncIterator[aiohttp.ClientResponse]:

@@ -115,10 +115,11 @@ class GraphFault:
 
     @property
     def missing(self) -> bool:
-        """Whether what was asked for does not exist (any more): 100 with subcode 33, 33, or a bare 404/410."""
-        if self.named:
-            return self.code == 33 or (self.code == 100 and self.subcode == 33)
-        return self.status in (404, 410)
+        """Whether Meta itself says that what was asked for isn't there, or isn't this token's to see.
+
+        A bare 404 says nothing of the kind: a proxy or a wrong graph_url gives it too.
+        """
+        return self.code == 33 or (self.code == 100 and self.subcode == 33)
 
 
 def read_fault(status: int, headers: Mapping[str, str], body: bytes) -> GraphFault:

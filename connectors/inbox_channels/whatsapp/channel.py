@@ -11,7 +11,7 @@ from pathlib import Path
 import aiohttp
 
 from inbox_channels._graph import webhook
-from inbox_channels._graph.client import GraphClient, GraphFailure, GraphPlace
+from inbox_channels._graph.client import GraphClient, GraphPlace
 from inbox_channels._graph.reading import children, word
 from inbox_channels._graph.verdicts import GraphFault, to_error
 from inbox_channels.whatsapp.compose import Body, UploadedFile, bodies, media_kind
@@ -46,19 +46,15 @@ class WhatsAppChannel:
 
     async def check(self) -> None:
         """Read the number's own node: the token is good and may see it."""
-        try:
-            node = await self._graph.get(
-                self._settings.phone_number_id,
-                {"fields": "id,verified_name,quality_rating"},
-                doing="checking the number",
-            )
-        except GraphFailure as failure:
-            if failure.fault.missing:
-                raise Credentials(
-                    "checking the number: phone_number_id does not exist or access_token may not see it; compare both "
-                    "with WhatsApp > API Setup and assign the account to the token's system user"
-                ) from None
-            raise failure.error from None
+        node = await self._graph.get(
+            self._settings.phone_number_id,
+            {"fields": "id,verified_name,quality_rating"},
+            doing="checking the number",
+            missing=Credentials(
+                "checking the number: phone_number_id does not exist or access_token may not see it; compare both with "
+                "WhatsApp > API Setup and assign the account to the token's system user"
+            ),
+        )
         if word(node, "id") != self._settings.phone_number_id:
             raise Permanent("checking the number: what phone_number_id names answers under another id")
 
@@ -102,11 +98,12 @@ class WhatsAppChannel:
                 attachment.remote,
                 {"phone_number_id": self._settings.phone_number_id},
                 doing="asking where a file is",
+                missing=Gone("fetching a file: Meta no longer knows its id", reason=self._why(attachment)),
             )
-        except GraphFailure as failure:
-            if failure.fault.missing:
-                raise Gone("fetching a file: Meta no longer knows its id", reason=self._why(attachment)) from None
-            raise failure.error from None
+        except Gone as gone:
+            if gone.reason != "expired":
+                await self.check()  # Meta says the same of what the token may not see: then nothing is gone
+            raise
         url = word(node, "url")
         if not url:
             raise Transient("asking where a file is: the answer holds no address")
@@ -163,10 +160,7 @@ class WhatsAppChannel:
 
     async def _post(self, body: Body) -> RemoteId:
         path = f"{self._settings.phone_number_id}/messages"
-        try:
-            answer = await self._graph.post(path, doing="sending an answer", json=body)
-        except GraphFailure as failure:
-            raise failure.error from None
+        answer = await self._graph.post(path, doing="sending an answer", json=body)
         sent = next((word(message, "id") for message in children(answer, "messages") if word(message, "id")), "")
         if not sent:
             raise Uncertain("sending an answer: it was taken without an id")
@@ -183,10 +177,7 @@ class WhatsAppChannel:
             form.add_field("messaging_product", "whatsapp")
             form.add_field("file", content, filename=file.filename, content_type=file.media_type)
             path = f"{self._settings.phone_number_id}/media"
-            try:
-                answer = await self._graph.upload(path, doing="uploading a file", form=form)
-            except GraphFailure as failure:
-                raise failure.error from None
+            answer = await self._graph.upload(path, doing="uploading a file", form=form)
         media_id = word(answer, "id")
         if not media_id:
             raise Transient("uploading a file: it was taken without an id")
