@@ -1,0 +1,113 @@
+"""The webhook path: raw body, signature, durable journal, then 200. Nothing is parsed before the answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Protocol
+
+from aiohttp import web
+
+from inbox_daemon.errors import Credentials
+from inbox_daemon.model import Envelope, InstanceId
+from inbox_daemon.plugins import Pushed, WebhookRequest
+from inbox_daemon.store.database import StorageBroken, StorageFull
+from inbox_daemon.web.answers import PLAIN_HEADERS, plain
+from inbox_daemon.web.bodies import Bodies, Refused
+from inbox_daemon.web.refusals import RefusalLog
+
+_OK_HEADERS = dict(PLAIN_HEADERS)
+
+
+class Receiver(Protocol):
+    """Where envelopes go before they are acknowledged."""
+
+    async def append(self, envelope: Envelope) -> None:
+        """Return when the envelope is durable. Raises `StorageFull` and `StorageBroken`."""
+
+
+class Hooks:
+    """`/hooks/{instance}` for all channels that post to us."""
+
+    def __init__(
+        self,
+        hooks: Mapping[str, Pushed],
+        journal: Receiver,
+        bodies: Bodies,
+        refusals: RefusalLog,
+        accepting: Callable[[], bool],
+    ) -> None:
+        self._hooks = hooks
+        self._journal = journal
+        self._bodies = bodies
+        self._refusals = refusals
+        self._accepting = accepting
+
+    async def handle(self, request: web.Request) -> web.Response:
+        """Answer one request; every outcome but 200 leaves a line in the log and no envelope."""
+        given = request.match_info["instance"]
+        instance = given if given in self._hooks else "unknown"
+        try:
+            return await self._answer(given, request)
+        except Refused as refused:
+            self._refusals.refused(
+                instance=instance,
+                status=refused.status,
+                reason=refused.reason,
+                size=refused.size,
+                remote=request.remote,
+            )
+            return plain(refused.status, allow="GET, POST" if refused.status == 405 else "")
+        except Exception as error:  # noqa: BLE001 - the connection and the neighbours go on
+            self._refusals.failed(instance=instance, error=error, remote=request.remote)
+            return plain(500)
+
+    async def _answer(self, instance: str, request: web.Request) -> web.Response:
+        hook = self._hooks.get(instance)
+        if hook is None:
+            raise Refused(404, "unknown_instance", request.content_length)
+        if not self._accepting():
+            raise Refused(503, "not_accepting", request.content_length)
+        if request.method == "POST":
+            return await self._receive(InstanceId(instance), hook, request)
+        if request.method == "GET":
+            return _shake_hands(hook, request)
+        raise Refused(405, "method", request.content_length)
+
+    async def _receive(self, instance: InstanceId, hook: Pushed, request: web.Request) -> web.Response:
+        body = await self._bodies.take(request)
+        try:
+            headers = {name.lower(): value for name, value in request.headers.items()}
+            try:
+                hook.authenticate(WebhookRequest(method="POST", query=_query(request), headers=headers, body=body))
+            except Credentials:
+                raise Refused(401, "signature", len(body)) from None
+            kept = {name: _storable(headers[name]) for name in hook.keep_headers if name in headers}
+            envelope = Envelope(instance=instance, body=body, received_at=datetime.now(UTC), headers=kept)
+            try:
+                await self._journal.append(envelope)
+            except StorageFull:
+                raise Refused(503, "storage_full", len(body)) from None
+            except StorageBroken:
+                raise Refused(503, "storage_broken", len(body)) from None
+        finally:
+            self._bodies.give_back(body)
+        return web.Response(body=b"ok", headers=_OK_HEADERS)
+
+
+def _shake_hands(hook: Pushed, request: web.Request) -> web.Response:
+    headers = {name.lower(): value for name, value in request.headers.items()}
+    answer = hook.handshake(WebhookRequest(method="GET", query=_query(request), headers=headers, body=b""))
+    if answer is None or answer.status == 403:
+        raise Refused(403, "handshake", 0)
+    strict = {**PLAIN_HEADERS, "Content-Type": f"{answer.content_type}; charset=utf-8"}
+    return web.Response(status=answer.status, body=answer.body, headers=strict)
+
+
+def _query(request: web.Request) -> Mapping[str, str]:
+    return dict(request.query) if request.query_string else {}
+
+
+def _storable(value: str) -> str:
+    """A header as text any database takes: bytes that are no UTF-8 arrive as lone surrogates."""
+    return value if value.isascii() else value.encode("utf-8", "replace").decode("utf-8")
