@@ -1,0 +1,237 @@
+"""What a person wrote, kept apart from the history their mail program quoted, in Spanish, English and Portuguese.
+
+The worst error is to lose a citizen's words, the next to leave history in. So everything here needs evidence: an
+introduction ("El … escribió:") needs a date, a time or an address; a block of headers needs a time or an address;
+lines with `>` need an introduction or the looks of a quotation. Nothing is thrown away: what is cut off is returned.
+
+Decisions: a forwarded mail is content (the citizen sends it to tell us something) and stays whole. "Saludos, Juana"
+and confidentiality notices stay; what follows a `-- ` line and "Enviado desde mi …" go. When nothing would be left,
+everything stays.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from enum import Enum
+
+from inbox_channels.email import parse_reply_marks as marks
+from inbox_channels.email.parse_html import CUT
+
+_BLANKS = re.compile(r"\n(?:[^\S\n]*\n){2,}")
+_QUOTE_MARK = re.compile(r"^\s{0,3}>")
+_NESTED = re.compile(r"^\s{0,3}>\s?>|^\s{0,3}>\s*$")
+_REFORWARD = re.compile(r"\b(?:re ?env[ií]\w*|fwd?|forward\w*|encaminh\w*|FYI)\b", re.IGNORECASE)
+_MAX_SIGNATURE_LINES = 12
+_MAX_SIGNATURE_CHARS = 700
+
+
+class _Kind(Enum):
+    """What becomes of a line."""
+
+    WRITTEN = "written"
+    CUT = "cut"
+    MARKED = "marked"  # begins with `>`: history or not, to be judged
+
+
+def split_reply(text: str, *, forwarded: bool = False) -> tuple[str, str]:
+    """Split the text of a mail into what was written and what was quoted (history and signature).
+
+    `forwarded` says that the subject announces a forward ("RV:", "Fwd:"): then a block of headers begins content.
+    Lines that begin with `CUT` (see `parse_html`) are known to be cut. The first part is empty only for a blank text.
+    """
+    lines = text.split("\n")
+    plain = [marks.plain(line) for line in lines]
+    kinds = [_first_look(line) for line in lines]
+    end = _find_history(plain, kinds, forwarded=forwarded)
+    _judge_marked(lines, plain, kinds, end)
+    _join_broken_lines(lines, plain, kinds, end)
+    _cut_signatures(plain, kinds, end)
+    written = _collect(lines, kinds, _Kind.WRITTEN)
+    if not written:
+        return _tidy(text.replace(CUT, "")), ""
+    return written, _collect(lines, kinds, _Kind.CUT)
+
+
+def _first_look(line: str) -> _Kind:
+    if line.startswith(CUT):
+        return _Kind.CUT
+    return _Kind.MARKED if _QUOTE_MARK.match(line) else _Kind.WRITTEN
+
+
+def _tidy(text: str) -> str:
+    return _BLANKS.sub("\n\n", "\n".join(line.rstrip() for line in text.split("\n"))).strip("\n")
+
+
+def _collect(lines: Sequence[str], kinds: Sequence[_Kind], wanted: _Kind) -> str:
+    """The lines of one kind, in order; a blank line stands where something between two of them was left out."""
+    out: list[str] = []
+    gap = False
+    for line, kind in zip(lines, kinds, strict=True):
+        if kind is wanted:
+            if gap and out and line.strip():
+                out.append("")
+            gap = False
+            out.append(line.removeprefix(CUT))
+        else:
+            gap = True
+    text = _tidy("\n".join(out))
+    return text if text.strip() else ""
+
+
+# ---------------------------------------------------------------- history
+
+
+def _find_history(plain: list[str], kinds: list[_Kind], *, forwarded: bool) -> int:
+    """Mark introductions and unmarked history as cut; return where a forwarded mail begins (else the line count)."""
+    index, count = 0, len(plain)
+    while index < count:
+        if kinds[index] is not _Kind.WRITTEN or not plain[index]:
+            index += 1
+            continue
+        if marks.is_forward_marker(plain[index]):
+            kinds[index:] = [_Kind.WRITTEN] * (count - index)
+            return index
+        behind, is_block = _announcement(plain, kinds, index)
+        if behind is None:
+            index += 1
+            continue
+        if is_block and (forwarded or _tells_of_forward(plain, kinds, index)):
+            kinds[index:] = [_Kind.WRITTEN] * (count - index)
+            return index
+        following = _next_filled(plain, behind)
+        marked = following < count and kinds[following] is not _Kind.WRITTEN
+        stop = behind if marked else count
+        kinds[index:stop] = [_Kind.CUT] * (stop - index)
+        if marked:
+            _accept_block(plain, kinds, following)
+        index = stop
+    return count
+
+
+def _announcement(plain: list[str], kinds: list[_Kind], index: int) -> tuple[int | None, bool]:
+    """(index behind the announcement of history at `index`, whether it is a block of headers)."""
+    line = plain[index]
+    if marks.is_original_marker(line):
+        following = _next_filled(plain, index + 1)
+        block = marks.header_block(plain, following, announced=True) if following < len(plain) else None
+        return block or index + 1, block is not None
+    if marks.is_rule(line):
+        following = _next_filled(plain, index + 1)
+        if following < len(plain) and following - index <= 3:
+            block = marks.header_block(plain, following, announced=line.startswith("____"))
+            return block, block is not None
+        return None, False
+    block = marks.header_block(plain, index)
+    if block is not None:
+        return block, True
+    return _introduction(plain, kinds, index), False
+
+
+def _introduction(plain: list[str], kinds: list[_Kind], index: int) -> int | None:
+    behind = marks.introduction(plain, index)
+    if behind is None:
+        behind = marks.introduction(plain, index, quoted_after=True)
+        if behind is not None:
+            following = _next_filled(plain, behind)
+            if following >= len(plain) or kinds[following] is _Kind.WRITTEN:
+                return None
+    if behind is not None and any(kind is not _Kind.WRITTEN for kind in kinds[index:behind]):
+        return None
+    return behind
+
+
+def _next_filled(plain: Sequence[str], index: int) -> int:
+    while index < len(plain) and not plain[index]:
+        index += 1
+    return index
+
+
+def _tells_of_forward(plain: list[str], kinds: list[_Kind], index: int) -> bool:
+    """Whether the few words above a block of headers say that what follows is passed on."""
+    above = " ".join(line for line, kind in zip(plain[:index], kinds[:index], strict=True) if kind is _Kind.WRITTEN)
+    return len(above) < 200 and _REFORWARD.search(above) is not None
+
+
+def _accept_block(plain: list[str], kinds: list[_Kind], index: int) -> None:
+    """Take the marked lines at `index` as history."""
+    while index < len(plain) and (kinds[index] is not _Kind.WRITTEN or not plain[index]):
+        if kinds[index] is _Kind.MARKED:
+            kinds[index] = _Kind.CUT
+        index += 1
+
+
+# ---------------------------------------------------------------- lines marked with >
+
+
+def _judge_marked(lines: list[str], plain: list[str], kinds: list[_Kind], end: int) -> None:
+    """Decide which runs of `>` lines are history: all behind an introduction, elsewhere those that look like it."""
+    history_seen = False
+    index = 0
+    while index < end:
+        if kinds[index] is _Kind.CUT:
+            history_seen = True
+        if kinds[index] is not _Kind.MARKED:
+            index += 1
+            continue
+        stop = index
+        while stop < end and kinds[stop] is _Kind.MARKED:
+            stop += 1
+        is_history = history_seen or _looks_quoted(lines[index:stop], plain, index)
+        history_seen = history_seen or is_history
+        kinds[index:stop] = [_Kind.CUT if is_history else _Kind.WRITTEN] * (stop - index)
+        index = stop
+
+
+def _looks_quoted(run: list[str], plain: list[str], start: int) -> bool:
+    """Whether a run of `>` lines without introduction is a quotation and no list drawn by hand."""
+    if any(_NESTED.match(line) for line in run):
+        return True
+    inner = [marks.plain(_QUOTE_MARK.sub("", line)) for line in run]
+    if any(marks.introduction(inner, index) for index in range(len(inner))):
+        return True
+    if not any(plain[:start]):
+        return len(run) > 1 or len(inner[0]) > 40 or inner[0].endswith(("?", ":", "."))
+    return len(run) >= 2 and len(inner[0]) >= 60
+
+
+def _join_broken_lines(lines: list[str], plain: list[str], kinds: list[_Kind], end: int) -> None:
+    """Put the tail of a quoted line that was wrapped without its `>` back to its quotation."""
+    for index in range(1, end - 1):
+        if kinds[index] is not _Kind.WRITTEN or not plain[index]:
+            continue
+        before, after = lines[index - 1], lines[index + 1]
+        between = kinds[index - 1] is _Kind.CUT and kinds[index + 1] is _Kind.CUT
+        if not (between and _QUOTE_MARK.match(before) and _QUOTE_MARK.match(after)):
+            continue
+        tail = plain[index]
+        wrapped = len(before) >= 66 and len(tail) <= 30 and tail[0].islower() and before.rstrip()[-1] not in ".?!:"
+        if wrapped:
+            kinds[index] = _Kind.CUT
+
+
+# ---------------------------------------------------------------- signatures
+
+
+def _cut_signatures(plain: list[str], kinds: list[_Kind], end: int) -> None:
+    for index in range(end):
+        if kinds[index] is _Kind.WRITTEN and marks.is_sent_from(plain[index]):
+            kinds[index] = _Kind.CUT
+    index = 0
+    while index < end:
+        if kinds[index] is _Kind.WRITTEN and marks.is_signature_mark(plain[index]):
+            stop = _signature_end(plain, kinds, index, end)
+            kinds[index:stop] = [_Kind.CUT] * (stop - index)
+            index = max(stop, index + 1)
+        else:
+            index += 1
+
+
+def _signature_end(plain: list[str], kinds: list[_Kind], start: int, end: int) -> int:
+    """Where the signature begun at `start` ends: at history, a postscript or the end. `start` when it is too long."""
+    stop = start + 1
+    while stop < end and kinds[stop] is _Kind.WRITTEN and not marks.is_postscript(plain[stop]):
+        stop += 1
+    body = [line for line in plain[start + 1 : stop] if line]
+    too_long = len(body) > _MAX_SIGNATURE_LINES or sum(map(len, body)) > _MAX_SIGNATURE_CHARS
+    return start if too_long or any(len(line) > 200 for line in body) else stop

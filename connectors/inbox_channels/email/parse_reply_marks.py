@@ -1,0 +1,246 @@
+"""The lines by which mail programs announce history: introductions, header blocks, separators, "sent from" lines.
+
+Each function looks at cleaned-up lines (`plain`) and answers only with evidence, because citizens write sentences
+that look alike ("El lunes 3 mi vecino escribió: …", "De: Resistencia a: Sáenz Peña").
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Sequence
+
+MAX_INTRODUCTION_LINES = 5
+_MAX_INTRODUCTION_CHARS = 450
+_MAX_HEADER_LINES = 16
+
+_ODD_SPACES = re.compile("[\xa0\u2000-\u200a\u202f\u205f\u3000\t]")
+_INVISIBLE = re.compile("[\u200b-\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff]")
+
+
+def plain(line: str) -> str:
+    """A line in the form the patterns expect: composed letters, ordinary spaces, nothing invisible, trimmed."""
+    if line.isascii():
+        return line.replace("\t", " ").strip()
+    return unicodedata.normalize("NFC", _INVISIBLE.sub("", _ODD_SPACES.sub(" ", line))).strip()
+
+
+# ---------------------------------------------------------------- evidence
+
+_MONTHS = (
+    "ene|enero|feb|febrero|mar|marzo|abr|abril|may|mayo|jun|junio|jul|julio|ago|agosto|sept?|set|septiembre|setiembre|"
+    "oct|octubre|nov|noviembre|dic|diciembre|jan|january|february|march|apr|april|june|july|aug|august|september|"
+    "october|november|dec|december|janeiro|fev|fevereiro|março|maio|junho|julho|setembro|out|outubro|novembro|dez|"
+    "dezembro"
+)
+_TIME = re.compile(
+    r"\b\d{1,2}[:.]\d{2}(?::\d{2})?\b|\b\d{1,2}h\d{2}\b|\b\d{1,2} ?(?:hs|a\. ?m\.|p\. ?m\.|[AaPp][Mm])\b"
+)
+_DATE = re.compile(
+    r"\b\d{1,4}[/.-]\d{1,2}[/.-]\d{2,4}\b|"
+    rf"\b\d{{1,2}}(?:st|nd|rd|th|º|°)?\.?(?: de)?[ -](?:{_MONTHS})\b|\b(?:{_MONTHS})\.? \d{{1,2}}\b",
+    re.IGNORECASE,
+)
+_YEAR = re.compile(r"\b(?:19|20)\d\d\b")
+_ADDRESS = re.compile(r"[^\s<>()\[\],;:]@[^\s<>()\[\],;:]")
+
+# ---------------------------------------------------------------- introductions
+
+_VERB_END = re.compile(
+    r"(?:^|[\s>)\]*\"”»,:])(?:escribi(?:ó|o|Ã³|\ufffd|\?)|ha escrito|wrote|writes|escreveu|a écrit|ha scritto|schrieb)"
+    r"(?: lo siguiente)?[\s*_]*[:：]?[\s*_-]*$",
+    re.IGNORECASE,
+)
+_STARTS = re.compile(
+    r"[*_\"“\-\s]*(?:El|En|A las?|A la\(s\)|Con fecha|Hoy|Ayer|On|At|Em|No dia|Le|Am|Il|"
+    r"lun|mar|mi[ée]|jue|vie|s[áa]b|dom|Mon|Tue|Wed|Thu|Fri|Sat|Sun|\d{1,4})\b",
+    re.IGNORECASE,
+)
+_NAMED_ADDRESS = re.compile(r"^[^.!?¿¡:]{0,90}<[^<>\s]+@[^<>\s]+>[^.!?]{0,20}$")
+# How somebody tells what another one wrote: "… y me escribió:", "mi vecino escribió:".
+_TOLD = re.compile(
+    r"\b(?:me|nos|le|les|te|lo|que|quien|mi|su|nuestr[oa]|un|una|ella|él|ellos|y|he|she|they|my|who|that|and|"
+    r"ele|ela|meu|minha)(?: \S+){0,4}$",
+    re.IGNORECASE,
+)
+_OLD_GMAIL = re.compile(r"^\d{4}-\d\d-\d\d \d{1,2}:\d\d .{1,200}<[^<>\s]+@[^<>\s]+>:$")
+_QUOTING = re.compile(r"^(?:Citando a|Mensaje citado por|Quoting|Zitat von|Citando) .{2,120}[:：]$", re.IGNORECASE)
+_DASHED = re.compile(r"^-{2,} ?(?:On|El|En|Em|Ativado) .{10,300}(?:wrote|escribió|escreveu) ?-{2,}$", re.IGNORECASE)
+
+
+def introduction(lines: Sequence[str], start: int, *, quoted_after: bool = False) -> int | None:
+    """The index behind an introduction that begins at `start`, on one to five lines; None when there is none.
+
+    `quoted_after` lowers the evidence: what follows is marked with `>` anyway.
+    """
+    first = lines[start]
+    if not first or len(first) > _MAX_INTRODUCTION_CHARS:
+        return None
+    if _OLD_GMAIL.match(first) or _QUOTING.match(first) or _DASHED.match(first):
+        return start + 1
+    joined = ""
+    for end in range(start, min(start + MAX_INTRODUCTION_LINES, len(lines))):
+        line = lines[end]
+        if not line:
+            return None
+        joined = f"{joined} {line}".strip()
+        if len(joined) > _MAX_INTRODUCTION_CHARS:
+            return None
+        match = _VERB_END.search(joined)
+        if match is not None:
+            believed = _believable(joined, match.start(), end - start + 1, quoted_after=quoted_after)
+            return end + 1 if believed else None
+        if _OLD_GMAIL.match(joined) or _DASHED.match(joined):
+            return end + 1
+    return None
+
+
+def _believable(joined: str, verb: int, count: int, *, quoted_after: bool) -> bool:
+    before = joined[: verb + 1].strip()
+    ends_with_colon = joined.rstrip(" *_-").endswith((":", "：")) or joined.endswith("-")
+    if not ends_with_colon and not quoted_after:
+        return False
+    address = _ADDRESS.search(before) is not None
+    dated = _DATE.search(before) is not None
+    timed = _TIME.search(before) is not None
+    if address and _NAMED_ADDRESS.match(before) and count <= 2:
+        return True
+    if _STARTS.match(joined) is None:
+        return quoted_after and count == 1 and len(joined) < 100 and not _told(before)
+    if address and (dated or timed or _YEAR.search(before)):
+        return True
+    if _told(before):
+        return False
+    if dated and (timed or _YEAR.search(before)):
+        return True
+    return quoted_after and (dated or timed or address)
+
+
+def _told(before: str) -> bool:
+    """Whether the words before the verb are a sentence and no name."""
+    name = re.split(r"[,>)]|\d{1,2}[:.]\d{2}(?::\d{2})?(?: ?hs)?", before)[-1]
+    return _TOLD.search(name) is not None
+
+
+# ---------------------------------------------------------------- header blocks and separators
+
+_FIELD = re.compile(
+    r"^[*_\s]{0,4}(?P<name>De|From|Remitente|Von|"
+    r"Enviado(?: el)?|Enviados|Enviada(?: em| el)?|Fecha(?: y hora)?|Sent|Date|Data|"
+    r"Para|To|A|Cc|CC|Cco|Bcc|Con copia(?: a)?|Asunto|Subject|Assunto|Tema|Importancia|Importance|Prioridad|Prioridade|"
+    r"Datos adjuntos|Adjuntos|Attachments|Anexos|Responder a|Reply-To|Responder para|Organización|Organization)"
+    r"[*_]{0,2}\s?:[*_\s]{0,4}(?P<value>.*)$",
+    re.IGNORECASE,
+)
+_FIELD_KIND = {
+    **dict.fromkeys(("de", "from", "remitente", "von"), "from"),
+    **dict.fromkeys(("enviado", "enviado el", "enviados", "enviada", "enviada em", "enviada el"), "date"),
+    **dict.fromkeys(("fecha", "fecha y hora", "sent", "date", "data"), "date"),
+    **dict.fromkeys(("para", "to", "a"), "to"),
+    **dict.fromkeys(("asunto", "subject", "assunto", "tema"), "subject"),
+}
+_RULE = re.compile(r"^[_\-=*—–]{5,}$")
+_ORIGINAL = re.compile(
+    r"^[-_—–*\s>]{2,}(?:Mensaje original|Original Message|Mensagem original|Mensaje anterior|Original-Nachricht|"
+    r"Message d'origine|Mensaje respondido)[-_—–*:\s]{0,}$",
+    re.IGNORECASE,
+)
+_ORIGINAL_PHRASE = re.compile(r"^(?:Mensaje original|Original Message)\s?:?$", re.IGNORECASE)
+_FORWARD = re.compile(
+    r"^(?:[-_—–*\s>]{2,}(?:Forwarded message|Mensaje reenviado|Mensagem encaminhada|Forwarded by .{1,80}|"
+    r"Mensaje enviado|Reenviado por .{1,80})[-_—–*:\s]*|"
+    r"(?:(?:Inicio|Comienzo) del mensaje reenviado|Begin forwarded message|Início da mensagem encaminhada|"
+    r"Mensaje reenviado|Forwarded message)\s?:?)$",
+    re.IGNORECASE,
+)
+
+
+def is_rule(line: str) -> bool:
+    """Whether a line is drawn ("________")."""
+    return _RULE.match(line) is not None
+
+
+def is_original_marker(line: str) -> bool:
+    """Whether a line says that the original message follows."""
+    return _ORIGINAL.match(line) is not None
+
+
+def is_forward_marker(line: str) -> bool:
+    """Whether a line says that a forwarded message follows."""
+    return len(line) < 160 and _FORWARD.match(line) is not None
+
+
+def header_block(lines: Sequence[str], start: int, *, announced: bool = False) -> int | None:
+    """The index behind a block "De: … Enviado: … Para: … Asunto: …" that begins at `start`; None when there is none.
+
+    It names a sender and at least two of date, recipient and subject; unless `announced` by a separator, it holds
+    a time of day or an address too, which a citizen's formal letter ("De: … Para: … Asunto: …") rarely does.
+    """
+    first = _FIELD.match(lines[start])
+    if first is None or first["name"].lower() not in _FIELD_KIND:
+        return None
+    kinds: set[str] = set()
+    values: list[str] = []
+    end, loose = start, 0
+    for index in range(start, min(start + _MAX_HEADER_LINES, len(lines))):
+        line = lines[index]
+        match = _FIELD.match(line)
+        if match is not None:
+            kinds.add(_FIELD_KIND.get(match["name"].lower(), "other"))
+            values.append(match["value"])
+            end, loose = index + 1, 0
+            continue
+        loose += 1
+        if loose > 3 or {"from", "date", "to", "subject"} <= kinds:
+            break
+        if line:
+            values.append(line)
+    if "from" not in kinds or len(kinds - {"other"}) < 3:
+        return None
+    text = " ".join(values[:40])
+    if announced or _ADDRESS.search(text) or (_TIME.search(text) and (_DATE.search(text) or _YEAR.search(text))):
+        return end
+    return None
+
+
+# ---------------------------------------------------------------- signatures
+
+_DEVICE = (
+    r"iPhone|iPad|iPod|Mac|Apple Watch|Android|Samsung|Galaxy|Motorola|Moto|Huawei|Xiaomi|Redmi|POCO|LG|Sony|Xperia|"
+    r"Nokia|Lumia|BlackBerry|Windows Phone|celular|m[óo]vil|mobile|tel[ée]fono|smartphone|tablet|dispositivo|device|"
+    r"phone|TCL|Alcatel|Nexus|Pixel|ZTE|OPPO|Honor|Realme|Tecno|Infinix|Claro|Personal|Movistar|Tuenti"
+)
+_PROGRAM = (
+    r"Outlook|Yahoo|Correo|Mail|Gmail|Proton|Hotmail|AOL|myMail|K-9|Thunderbird|BlueMail|Spark|Windows|Zoho|Spike|"
+    r"Email|E-mail|Aqua|Typeapp|FairEmail|Workspace"
+)
+_SENT_FROM = re.compile(
+    rf"^[*_\s(\[]*(?:(?:Enviado|Mandado|Escrito) (?:desde|con|por|mediante|a trav[ée]s de) (?:mi |el |la |un |una )?"
+    rf"(?:\S+ ){{0,3}}?(?:{_DEVICE}|{_PROGRAM})\b[^.!?]{{0,60}}|"
+    rf"Sent (?:from|via|with|by|using) (?:my |a |the )?(?:\S+ ){{0,3}}?(?:{_DEVICE}|{_PROGRAM})\b[^!?]{{0,60}}|"
+    rf"Enviad[oa] (?:do|pelo|via|a partir do) (?:meu )?(?:\S+ ){{0,2}}?(?:{_DEVICE}|{_PROGRAM})\b[^.!?]{{0,60}}|"
+    r"(?:Obtener|Obtenga|Descargar|Get|Obter o|Baixar o) (?:el )?Outlook (?:para|for) (?:iOS|Android|Mac|Windows)\b.{0,60})"
+    r"[.\s*_)\]]*$",
+    re.IGNORECASE,
+)
+_LINK = re.compile(r"\s*(?:<[^<>]{0,300}>|\(https?://[^()\s]{0,300}\)|\[https?://[^\]\s]{0,300}\]|https?://\S{1,300})")
+_SIGNATURE_MARK = re.compile(r"^(?:-- ?|—|--)$")
+_POSTSCRIPT = re.compile(r"^(?:P\.? ?[DS]\.?|Posdata|Post ?data|Nota|Adjunto|PD)\b", re.IGNORECASE)
+
+
+def is_sent_from(line: str) -> bool:
+    """Whether a whole line is what a telephone or mail program adds ("Enviado desde mi iPhone")."""
+    if len(line) > 400:
+        return False
+    bare = _LINK.sub("", line).strip()
+    return len(bare) <= 110 and _SENT_FROM.match(bare) is not None
+
+
+def is_signature_mark(line: str) -> bool:
+    """Whether a line begins a signature (`-- `, also without its blank)."""
+    return _SIGNATURE_MARK.match(line) is not None
+
+
+def is_postscript(line: str) -> bool:
+    """Whether a line begins a postscript ("PD: …"), which is the writer's own wherever it stands."""
+    return _POSTSCRIPT.match(line) is not None
