@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from zoneinfo import ZoneInfo
 
 from inbox_channels.email.parse_address import Mailbox, mailboxes
@@ -42,6 +42,7 @@ _MAX_THREAD = 50
 _FORWARD_SUBJECT = re.compile(r"^\s*(?:RV|FW|Fwd|Reenv|Enc|ENC|TR|WG)\s*:", re.IGNORECASE)
 _MAIL_FIELDS = ("from", "date", "subject", "message-id", "received", "to", "return-path", "mime-version")
 _MEDIA_CONTENT = {"image": Content.IMAGE, "audio": Content.AUDIO, "video": Content.VIDEO}
+_ZONE = ZoneInfo("America/Argentina/Cordoba")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +51,12 @@ class ParseOptions:
 
     `own_addresses`: mail from these is an agent's or our own, not a citizen's. `authserv_id`: whose
     Authentication-Results count ("" for a server that writes no name, as Microsoft's; None: nobody's, every sender is
-    a hint). `zone`: IANA name in which times are given, and read where a mail names no offset.
+    a hint). `zone`: in which times are given, and read where a mail names no offset.
     """
 
     own_addresses: tuple[str, ...] = ()
     authserv_id: str | None = None
-    zone: str = "America/Argentina/Cordoba"
+    zone: tzinfo = _ZONE
 
 
 def parse(envelope: Envelope, options: ParseOptions) -> list[Event]:
@@ -107,7 +108,7 @@ def _message(root: Part, envelope: Envelope, options: ParseOptions) -> Message:
     own_id = _external_id(root, envelope.body)
     return Message(
         external_id=ExternalId(own_id),
-        sent_at=sent_at(headers.first("date"), zone=ZoneInfo(options.zone), received_at=envelope.received_at),
+        sent_at=sent_at(headers.first("date"), zone=options.zone, received_at=envelope.received_at),
         sender=sender,
         content=_content(text, attachments),
         text=text,

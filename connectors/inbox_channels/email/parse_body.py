@@ -12,7 +12,8 @@ from inbox_channels.email.parse_words import clean_text, decode
 MAX_TEXT_CHARS = 256 * 1024
 
 _STUB = re.compile(
-    r"(no (?:soporta|admite|puede (?:ver|mostrar)|permite|support)|does ?n.t support|not support|unable to (?:view|display)|"
+    r"(no (?:soporta|admite|puede (?:ver|mostrar)|permite|support)|"
+    r"does ?n.t support|not support|unable to (?:view|display)|"
     r"cannot (?:view|display)|HTML[- ]?(?:compatible|capable|enabled|format)|formato HTML|versi[óo]n HTML|"
     r"(?:ver|view|leer|read) (?:este|this|el|the) (?:correo|mensaje|message|e-?mail).{0,40}(?:navegador|browser|html))",
     re.IGNORECASE,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from html import unescape
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
@@ -18,10 +19,16 @@ MAX_HTML_CHARS = 256 * 1024
 
 # Bulk without words, taken out before the size limit counts: pictures as data, Outlook's style sheets, comments.
 _BULK = (
-    re.compile(r"<style\b[^>]*>.*?</style\s*>", re.IGNORECASE | re.DOTALL),
-    re.compile(r"<script\b[^>]*>.*?</script\s*>", re.IGNORECASE | re.DOTALL),
-    re.compile(r"<!--.*?-->", re.DOTALL),
-    re.compile(r"""data:[a-z]+/[a-z0-9.+-]+;base64,[A-Za-z0-9+/=\s]+""", re.IGNORECASE),
+    (re.compile(r"<style\b", re.IGNORECASE), re.compile(r"</style\s{0,9}>", re.IGNORECASE)),
+    (re.compile(r"<script\b", re.IGNORECASE), re.compile(r"</script\s{0,9}>", re.IGNORECASE)),
+    (re.compile(r"<!--"), re.compile(r"-->")),
+    (re.compile(r"data:[a-z]{1,20}/[a-z0-9.+-]{1,40};base64,", re.IGNORECASE), re.compile(r"(?=[^A-Za-z0-9+/=\s])")),
+)
+_MAX_DEPTH = 1500
+_TAG = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9]*)")
+_ANY_TAG = re.compile(r"<[^<>]{0,2000}>")
+_UNCLOSED = frozenset(
+    {"br", "img", "hr", "meta", "link", "input", "col", "area", "base", "wbr", "p", "li", "td", "th", "tr", "option"}
 )
 _NO_WORDS = frozenset({"head", "title", "style", "script", "template", "object", "svg", "math", "noscript", "select"})
 _BLOCKS = frozenset(
@@ -97,6 +104,8 @@ class _Page:
 def html_to_text(html: str) -> str:
     """Render an HTML body. Never raises, linear; markup beyond `MAX_HTML_CHARS` is not looked at."""
     html = trimmed(html)
+    if _is_too_deep(html):
+        return clean_text(unescape(_ANY_TAG.sub(" ", html)))
     text = _render(html, hide=True)
     if not text.replace(CUT, "").strip():
         text = _render(html, hide=False)
@@ -106,9 +115,35 @@ def html_to_text(html: str) -> str:
 def trimmed(html: str) -> str:
     """The markup that is looked at: without bulk, at most `MAX_HTML_CHARS` long."""
     if len(html) > MAX_HTML_CHARS // 8:
-        for bulk in _BULK:
-            html = bulk.sub("", html)
+        for opening, closing in _BULK:
+            html = _without(html, opening, closing)
     return html[:MAX_HTML_CHARS]
+
+
+def _without(html: str, opening: re.Pattern[str], closing: re.Pattern[str]) -> str:
+    """The markup without what stands between `opening` and `closing`, in linear time."""
+    kept, position = [], 0
+    while (begin := opening.search(html, position)) is not None:
+        end = closing.search(html, begin.end())
+        if end is None:
+            break
+        kept.append(html[position : begin.start()])
+        position = end.end()
+    kept.append(html[position:])
+    return "".join(kept)
+
+
+def _is_too_deep(html: str) -> bool:
+    """Whether elements are nested so deep that the HTML parser, quadratic in it, would take seconds."""
+    if html.count("<") < _MAX_DEPTH:
+        return False
+    depth = 0
+    for match in _TAG.finditer(html):
+        if match[2].lower() not in _UNCLOSED:
+            depth = max(0, depth - 1) if match[1] else depth + 1
+            if depth > _MAX_DEPTH:
+                return True
+    return False
 
 
 def _render(html: str, *, hide: bool) -> str:
@@ -201,7 +236,7 @@ def _write_target(page: _Page, node: LexborNode, href: str) -> None:
     """Put the address of a link behind its words, unless the words say it."""
     if not href.lower().startswith(("http://", "https://")) or len(href) > 500:
         return
-    words = (node.text_content or "").strip()
+    words = node.text().strip()
     bare = re.sub(r"^https?://(www\.)?|/$", "", href)
     if words and bare not in words and words not in href:
         page.write(f" ({href})")
@@ -240,4 +275,4 @@ def _is_cut(node: LexborNode, attributes: dict[str, str | None]) -> bool:
         return False
     if _SIGNATURES.search(names):
         return True
-    return _INTROS.search(names) is not None and _FORWARD.search(node.text_content or "") is None
+    return _INTROS.search(names) is not None and _FORWARD.search(node.text()) is None

@@ -1,4 +1,4 @@
-"""What kind of mail it is (a person's, an auto-reply, a bounce, a list's, a system's) and whether its sender is proven."""
+"""What kind of mail it is (a person's, an auto-reply, a bounce, a list's …) and who vouches for its sender."""
 
 from __future__ import annotations
 
@@ -25,15 +25,18 @@ _AUTO_REPLY_HEADERS = (
 )
 _AUTO_REPLY_SUBJECT = re.compile(
     r"^(?:respuesta autom[aá]tica|resposta autom[aá]tica|auto(?:matic|mated)?[- ]?(?:reply|response|respuesta)|"
-    r"fuera de (?:la )?oficina|out[- ]of[- ](?:the[- ])?office|ausencia de (?:la )?oficina|ausente(?:\s*:|\s*$| de la oficina)|"
+    r"fuera de (?:la )?oficina|out[- ]of[- ](?:the[- ])?office|ausencia de (?:la )?oficina|"
+    r"ausente(?:\s*:|\s*$| de la oficina)|"
     r"\[?auto[- ]?reply\]?|autorespuesta|contestador autom[aá]tico|mensaje autom[aá]tico)\b",
     re.IGNORECASE,
 )
 _BOUNCE_SUBJECT = re.compile(
     r"undeliver|delivery (?:status|failure|has failed|notification)|mail delivery (?:failed|system|subsystem)|"
     r"returned mail|failure notice|message not delivered|could not be delivered|delivery report|"
-    r"no (?:se )?(?:pudo|puede|ha podido) (?:ser )?entreg|no entregad|no se entreg[oó]|(?:error|fallo|falla) (?:de|en la) entrega|"
-    r"entrega (?:fallida|retrasada|demorada)|devoluci[oó]n de(?:l)? (?:correo|mensaje)|notificaci[oó]n de (?:estado|error) de entrega|"
+    r"no (?:se )?(?:pudo|puede|ha podido) (?:ser )?entreg|no entregad|no se entreg[oó]|"
+    r"(?:error|fallo|falla) (?:de|en la) entrega|"
+    r"entrega (?:fallida|retrasada|demorada)|devoluci[oó]n de(?:l)? (?:correo|mensaje)|"
+    r"notificaci[oó]n de (?:estado|error) de entrega|"
     r"rechazado|warning: (?:could not send|message .{0,30}delayed)|mensagem n[aã]o entregue",
     re.IGNORECASE,
 )
@@ -45,6 +48,7 @@ _MACHINE = re.compile(
     r"daemon|nagios|zabbix|logwatch|wordpress|www-data|apache|notificaciones?|notifications?|alerts?|alertas?|mailer)$",
     re.IGNORECASE,
 )
+_RETURNED = ("message/rfc822", "text/rfc822-headers", "message/rfc822-headers")
 _PRECEDENCE = {
     "auto_reply": Automatic.AUTO_REPLY,
     "auto-reply": Automatic.AUTO_REPLY,

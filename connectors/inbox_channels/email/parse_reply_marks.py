@@ -219,7 +219,8 @@ _SENT_FROM = re.compile(
     rf"(?:\S+ ){{0,3}}?(?:{_DEVICE}|{_PROGRAM})\b[^.!?]{{0,60}}|"
     rf"Sent (?:from|via|with|by|using) (?:my |a |the )?(?:\S+ ){{0,3}}?(?:{_DEVICE}|{_PROGRAM})\b[^!?]{{0,60}}|"
     rf"Enviad[oa] (?:do|pelo|via|a partir do) (?:meu )?(?:\S+ ){{0,2}}?(?:{_DEVICE}|{_PROGRAM})\b[^.!?]{{0,60}}|"
-    r"(?:Obtener|Obtenga|Descargar|Get|Obter o|Baixar o) (?:el )?Outlook (?:para|for) (?:iOS|Android|Mac|Windows)\b.{0,60})"
+    r"(?:Obtener|Obtenga|Descargar|Get|Obter o|Baixar o) (?:el )?Outlook (?:para|for) "
+    r"(?:iOS|Android|Mac|Windows)\b.{0,60})"
     r"[.\s*_)\]]*$",
     re.IGNORECASE,
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, field
+from typing import Any
 
 from tnefparse import TNEF
 
@@ -30,7 +31,7 @@ def read_tnef(data: bytes) -> Tnef | None:
     if len(data) > MAX_TNEF_BYTES or not _affordable(data):
         return None
     try:
-        tnef = TNEF(data, do_checksum=False)
+        tnef: Any = TNEF(data, do_checksum=False)
         files = tuple((_name(item), bytes(item.data)) for item in tnef.attachments[:_MAX_FILES] if item.data)
         return Tnef(files=files, text=_string(tnef.body), html=_string(tnef.htmlbody))
     except Exception:  # noqa: BLE001 - the library raises anything (struct.error, TypeError, RecursionError …)
@@ -48,8 +49,8 @@ def _affordable(data: bytes) -> bool:
     return True
 
 
-def _name(item: object) -> str:
-    for read in (lambda: item.long_filename(), lambda: item.name):  # type: ignore[attr-defined]
+def _name(item: Any) -> str:
+    for read in (item.long_filename, lambda: item.name):
         try:
             name = _string(read())
         except (UnicodeError, AttributeError, TypeError):
