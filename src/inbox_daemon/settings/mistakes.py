@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from inbox_daemon.errors import SettingsError
-from inbox_daemon.settings import credentials
+from inbox_daemon.settings import credentials, tables
 from inbox_daemon.settings.places import KeyPath
 from inbox_daemon.settings.source import Source, dotted
 
@@ -31,6 +31,10 @@ _REMEDIES = {
     "model": "Write a table: [{key}].",
     "dict": "Write a table: [{key}].",
 }
+_CORE_KEYS: dict[str | int, frozenset[str]] = {
+    "channels": tables.ChannelTable.CORE_KEYS,
+    "destinations": tables.DestinationTable.CORE_KEYS,
+}
 _LIMITS = {
     "greater_than": ("gt", "more than"),
     "greater_than_equal": ("ge", "at least"),
@@ -40,12 +44,16 @@ _LIMITS = {
 
 
 def tell(
-    error: ValidationError, model: type[BaseModel], data: Mapping[str, Any], source: Source, under: KeyPath = ()
+    error: ValidationError,
+    model: type[BaseModel],
+    data: Mapping[str, Any],
+    source: Source,
+    under: KeyPath = (),
 ) -> list[tuple[KeyPath, SettingsError]]:
     """Every mistake of one validation of `data`, a table that stands at `under`; with its path inside `data`."""
     told: dict[KeyPath, SettingsError] = {}
     for detail in error.errors(include_url=False, include_input=False):
-        path = _within(data, detail)
+        path = _within(data, detail, model)
         told.setdefault(path, _one(detail, path, model, source, under))
     return list(told.items())
 
@@ -59,14 +67,14 @@ def suggestion(word: str, known: Iterable[str]) -> str:
     return f"Known are: {', '.join(names)}." if names else "There is none."
 
 
-def _within(data: Any, detail: ErrorDetails) -> KeyPath:
+def _within(data: Any, detail: ErrorDetails, model: type[BaseModel]) -> KeyPath:
     """The part of an error's location that is a path of the data: pydantic adds names of types and validators."""
     path: KeyPath = ()
     for step in detail["loc"]:
         inside = isinstance(data, Mapping) and step in data
         item = isinstance(data, list) and isinstance(step, int) and step < len(data)
         if not inside and not item:
-            return (*path, step) if detail["type"] == "missing" else path
+            return (*path, step) if step in _known_keys(model, path) else path  # missing, or a default at fault
         path, data = (*path, step), data[step]
     return path
 
@@ -81,7 +89,7 @@ def _one(detail: ErrorDetails, path: KeyPath, model: type[BaseModel], source: So
             return source.error(place, "this table is missing", f"Add [{dotted(place)}]; config/inbox.toml has one.")
         return source.error(place, "this key is missing", f"Add a line {path[-1]} = …")
     if kind == "extra_forbidden":
-        known = _known_keys(model, path[:-1])
+        known = {*_known_keys(model, path[:-1]), *(_CORE_KEYS.get(under[0], ()) if len(path) == 1 and under else ())}
         problem = "there is no such key" if len(place) > 1 else "there is no such table"
         return source.error(place, problem, suggestion(str(path[-1]), known))
     if detail["loc"] and detail["loc"][-1] == "[key]" and "pattern" in context:
@@ -90,26 +98,31 @@ def _one(detail: ErrorDetails, path: KeyPath, model: type[BaseModel], source: So
         key, words = _LIMITS[kind]
         return source.error(place, "this number is out of range", f"Write {words} {context[key]}.")
     if kind in {"literal_error", "enum"}:
-        return source.error(place, "this value is not one of those allowed", f"Write {_text(context['expected'])}.")
+        return source.error(
+            place, "this value is not one of those allowed", "Write " + str(context["expected"]).replace("'", '"') + "."
+        )
     if kind == "string_pattern_mismatch":
         return source.error(
             place, "this text has not the expected form", f"Write a text of the form {context['pattern']}"
         )
     if kind == "value_error":  # a plug-in's own check: its words
-        return source.error(place, _text(detail["msg"].removeprefix("Value error, ")), _example(under))
+        return source.error(place, detail["msg"].removeprefix("Value error, "), _example(under, source))
     problem = detail["msg"][:1].lower() + detail["msg"][1:]
-    return source.error(place, problem, _remedy(kind, place, under))
+    return source.error(place, problem, _remedy(kind, place, under, source))
 
 
-def _remedy(kind: str, place: KeyPath, under: KeyPath) -> str:
+def _remedy(kind: str, place: KeyPath, under: KeyPath, source: Source) -> str:
     for prefix, remedy in _REMEDIES.items():
         if kind.startswith(prefix):
             return remedy.replace("{key}", ".".join(str(step) for step in place))
-    return _example(under)
+    return _example(under, source)
 
 
-def _example(under: KeyPath) -> str:
-    return "Correct it; `inbox-daemon sample KIND` shows every key." if under else "Correct it as in config/inbox.toml."
+def _example(under: KeyPath, source: Source) -> str:
+    if not under:
+        return "Correct it as in config/inbox.toml."
+    kind = source.data[str(under[0])][str(under[1])]["kind"]
+    return f"Correct it; `inbox-daemon sample {kind}` explains every key."
 
 
 def _known_keys(model: type[BaseModel], path: KeyPath) -> list[str]:
@@ -128,7 +141,3 @@ def _model(model: type[BaseModel], path: KeyPath) -> type[BaseModel] | None:
 
 def _sentence(text: str) -> str:
     return text[:1].upper() + text[1:] + ("" if text.endswith((".", "?", ")")) else ".")
-
-
-def _text(value: object) -> str:
-    return str(value).replace("'", '"')

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from pydantic import PrivateAttr, ValidationError
+from pydantic import Field, PrivateAttr, ValidationError
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 from pydantic_settings import SettingsError as UnreadableVariable
 
@@ -32,13 +32,13 @@ class Settings(BaseSettings):
         title="Configuration of inbox-daemon",
     )
 
-    daemon: tables.Daemon = tables.Daemon()
-    database: tables.Database = tables.Database()
-    public: tables.Public = tables.Public()
-    operations: tables.Operations = tables.Operations()
-    delivery: tables.Delivery = tables.Delivery()
-    conversation: tables.Conversation = tables.Conversation()
-    attachments: tables.Attachments = tables.Attachments()
+    daemon: tables.Daemon = Field(default_factory=tables.Daemon)
+    database: tables.Database = Field(default_factory=tables.Database)
+    public: tables.Public = Field(default_factory=tables.Public)
+    operations: tables.Operations = Field(default_factory=tables.Operations)
+    delivery: tables.Delivery = Field(default_factory=tables.Delivery)
+    conversation: tables.Conversation = Field(default_factory=tables.Conversation)
+    attachments: tables.Attachments = Field(default_factory=tables.Attachments)
     smtp: tables.Smtp | None = None
     channels: dict[tables.InstanceName, tables.ChannelTable] = {}
     destinations: dict[tables.InstanceName, tables.DestinationTable] = {}

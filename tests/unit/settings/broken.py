@@ -1,0 +1,177 @@
+"""Broken configurations, each with one mistake: what has to be said about it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from unit.settings.right import SECRET
+
+
+@dataclass(frozen=True)
+class Broken:
+    """`old` of the right configuration becomes `new`; without `old` it is added at the end.
+
+    The line with `#!` in it is the one that has to be named, or `line` where no comment can stand.
+    """
+
+    name: str
+    old: str
+    new: str
+    key: str
+    remedy: str
+    line: int = 0
+
+
+CHANNEL_KIND = 'kind = "whatsapp"'
+TARGET_KIND = 'kind = "request_tracker"'
+QUEUE = 'queue = "Atencion"'
+PUBLIC_URL = 'url = "https://mensajes.gobierno.test"'
+TOKEN = 'token = { env = "TEST_TOKEN" }'
+DEFAULT = 'default = "salud-rt"'
+ROUTE = 'name = "salud"\ndestination = "salud-rt"\nkeywords = ["hospital"]'
+WA, RT = "channels.whatsapp-centro", "destinations.salud-rt"
+
+NOT_TOML = [
+    Broken("quote missing", DEFAULT, 'default = "salud-rt #!', "default", "quotes"),
+    Broken("equals sign missing", DEFAULT, "default salud-rt #!", "", "Correct the line"),
+    Broken("table twice", "", "[public] #!\n", "[public]", "only once"),
+    Broken("key twice", DEFAULT, 'default = "a"\ndefault = "b" #!', "default", "only once"),
+    Broken("bracket open", "[routing]", "[routing #!", "[routing", "brackets"),
+    Broken("not UTF-8", 'name = "salud"', 'name = "sal\udcfad" #!', "--config", "UTF-8"),
+    Broken("bare word", CHANNEL_KIND, f"{CHANNEL_KIND}\nenabled = yes #!", "enabled", "quotes"),
+    Broken("secret without quotes", TOKEN, f"token = {SECRET} #!", "token", "quotes"),
+]
+NAMES = [
+    Broken("unknown key", PUBLIC_URL, "lisen = 1 #!", "public.lisen", '"listen"'),
+    Broken("unknown key far from all", PUBLIC_URL, "zzzz = 1 #!", "public.zzzz", "Known are"),
+    Broken("unknown table", "", "[deamon] #!\n", "deamon", '"daemon"'),
+    Broken("unknown key of a plug-in", QUEUE, f"{QUEUE}\nclosd = 1 #!", f"{RT}.closd", '"closed"'),
+    Broken("core key misspelt", QUEUE, f"{QUEUE}\nenabld = false #!", f"{RT}.enabld", '"enabled"'),
+    Broken("secret under a misspelt key", QUEUE, f'{QUEUE}\ntokn = "{SECRET}" #!', f"{RT}.tokn", '"token"'),
+    Broken("unknown kind of channel", CHANNEL_KIND, 'kind = "whatsap" #!', f"{WA}.kind", '"whatsapp"'),
+    Broken("unknown kind of destination", TARGET_KIND, 'kind = "sap" #!', f"{RT}.kind", "request_tracker"),
+    Broken("kind missing", f"{TARGET_KIND}\n", "", f"{RT}.kind", "Add a line kind", line=11),
+    Broken("kind not a text", TARGET_KIND, "kind = 5 #!", f"{RT}.kind", "quotes"),
+    Broken(
+        "name of an instance",
+        "[destinations.salud-rt]",
+        "[destinations.Salud_RT] #!",
+        "destinations.Salud_RT",
+        "small letters",
+    ),
+    Broken(
+        "same name twice",
+        "",
+        f'[destinations.whatsapp-centro] #!\n{TARGET_KIND}\nurl = "https://a.test"\n{TOKEN}\naccount = "a"\n{QUEUE}\n',
+        "destinations.whatsapp-centro",
+        "another name",
+    ),
+]
+ROUTING = [
+    Broken("unknown default", DEFAULT, 'default = "salud" #!', "routing.default", '"salud-rt"'),
+    Broken("default missing", f"{DEFAULT}\n", "", "routing.default", "Add a line default", line=18),
+    Broken("routing missing", f"[routing]\n{DEFAULT}\n", "", "routing", "Add [routing]", line=1),
+    Broken(
+        "unknown target", ROUTE, ROUTE.replace("-rt", "-tr") + "\n#", "routes[1].destination", '"salud-rt"', line=23
+    ),
+    Broken("target missing", ROUTE, 'name = "salud"', "routes[1].destination", "Add a line destination", line=21),
+    Broken("unknown kind", ROUTE, f'{ROUTE}\nchannels = ["email",\n  "fax"] #!', "routes[1].channels[2]", "whatsapp"),
+    Broken("unknown channel", ROUTE, f'{ROUTE}\ninstances = ["whatsapp"] #!', "routes[1].instances[1]", "whatsapp-c"),
+    Broken("bad pattern", ROUTE, f"{ROUTE}\npattern = '(a' #!", "routes[1].pattern", "single quotes"),
+    Broken("endless pattern", ROUTE, f"{ROUTE}\npattern = '{'a' * 201}' #!", "routes[1].pattern", "Shorten"),
+    Broken("empty keyword", ROUTE, ROUTE.replace("hospital", " ") + " #!", "routes[1].keywords[1]", "word"),
+    Broken("keywords no list", ROUTE, ROUTE.replace('["hospital"]', '"hospital" #!'), "routes[1].keywords", "list"),
+    Broken("unknown matter", ROUTE, f'{ROUTE}\nmatter = "queja" #!', "routes[1].matter", "denuncia"),
+    Broken(
+        "same rule twice",
+        "",
+        '[[routes]]\nname = "salud" #!\ndestination = "salud-rt"\n',
+        "routes[2].name",
+        "a name of its own",
+    ),
+    Broken(
+        "target not enabled",
+        QUEUE,
+        f"{QUEUE}\nenabled = false",
+        "routing.default",
+        "Enable it",
+        line=20,
+    ),
+]
+VALUES = [
+    Broken("listener without port", PUBLIC_URL, 'listen = "127.0.0.1" #!', "public.listen", "address:port"),
+    Broken("port too high", PUBLIC_URL, 'listen = "127.0.0.1:80800" #!', "public.listen", "address:port"),
+    Broken("same port twice", "", '[operations]\nlisten = "127.0.0.1:8080" #!\n', "operations.listen", "another port"),
+    Broken("open operations", "", '[operations]\nlisten = "0.0.0.0:8081" #!\n', "operations.listen", "allow_remote"),
+    Broken("no address outside", PUBLIC_URL, 'listen = "0.0.0.0:8080" #!', "public.listen", "url ="),
+    Broken("http", PUBLIC_URL, 'url = "http://mensajes.gobierno.test" #!', "public.url", "https"),
+    Broken("no web address", PUBLIC_URL, 'url = "mensajes.gobierno.test" #!', "public.url", "https://"),
+    Broken("negative number", "", "[delivery]\ngive_up_days = -1 #!\n", "delivery.give_up_days", "more than 0"),
+    Broken("not a number", "", '[delivery]\nsettle_seconds = "soon" #!\n', "delivery.settle_seconds", "number"),
+    Broken("infinite", "", "[conversation]\nwindow_days = inf #!\n", "conversation.window_days", "ordinary number"),
+    Broken("fraction", "", "[attachments]\nmax_per_message = 1.5 #!\n", "attachments.max_per_message", "whole number"),
+    Broken("attempt too short", "", "[delivery]\nattempt_seconds = 2 #!\n", "delivery.attempt_seconds", "at least 10"),
+    Broken("call outlasts attempt", QUEUE, f"{QUEUE}\ntimeout_seconds = 60 #!", f"{RT}.timeout_seconds", "shorter"),
+    Broken(
+        "pauses turned round",
+        "",
+        "[delivery]\nretry_first_seconds = 60 #!\nretry_max_seconds = 5\n",
+        "delivery.retry_first_seconds",
+        "at most",
+    ),
+    Broken("time zone", "", '[daemon]\ntimezone = "Chaco" #!\n', "daemon.timezone", "America/Argentina"),
+    Broken("true as text", "", '[operations]\nallow_remote = "maybe" #!\n', "operations.allow_remote", "true or false"),
+    Broken("number for a text", "", "[daemon]\nname = 5 #!\n", "daemon.name", "quotes"),
+    Broken("language", "", '[daemon]\nlanguage = "es" #!\n', "daemon.language", "es-AR"),
+    Broken("area with 0", "", '[daemon]\ndefault_area = "0362" #!\n', "daemon.default_area", "form"),
+    Broken("a value for an optional table", "[public]", "smtp = 5 #!\n[public]", "smtp", "[smtp]"),
+    Broken("a value for a table", "[public]", "attachments = 5 #!\n[public]", "attachments", "[attachments]"),
+    Broken(
+        "plug-in's own check", 'phone_number_id = "100000000000002"', "#", f"{WA}.phone_number_id", "sample", line=4
+    ),
+    Broken("on_unknown", QUEUE, f'{QUEUE}\non_unknown = "retry" #!', f"{RT}.on_unknown", '"park" or "resend"'),
+    Broken("parallel", QUEUE, f"{QUEUE}\nparallel = 0 #!", f"{RT}.parallel", "at least 1"),
+]
+DATABASE = [
+    Broken("unknown database", "", '[database]\nurl = "mysql://a@b/c" #!\n', "database.url", "sqlite:///"),
+    Broken(
+        "password in its address",
+        "",
+        f'[database]\nurl = "postgresql://a:{SECRET}@b/c" #!\n',
+        "database.url",
+        "credential",
+    ),
+    Broken("two slashes", "", '[database]\nurl = "sqlite://inbox.sqlite3" #!\n', "database.url", "sqlite:///"),
+    Broken(
+        "password for SQLite", "", '[database]\npassword = { env = "TEST_SECRET" } #!\n', "database.password", "Take it"
+    ),
+]
+SECRETS = [
+    Broken("literal secret", TOKEN, f'token = "{SECRET}" #!', f"{RT}.token", "credential"),
+    Broken("literal password", "", f'[database]\npassword = "{SECRET}" #!\n', "database.password", "credential"),
+    Broken("two ways", TOKEN, 'token = { env = "A", file = "b" } #!', f"{RT}.token", "exactly one"),
+    Broken("unknown way", TOKEN, f'token = {{ value = "{SECRET}" }} #!', f"{RT}.token", "exactly one"),
+    Broken("way not a text", TOKEN, "token = { env = 5 } #!", f"{RT}.token", "env"),
+    Broken("variable not set", TOKEN, 'token = { env = "TEST_NOT_SET" } #!', f"{RT}.token", "TEST_NOT_SET"),
+    Broken("empty variable", TOKEN, 'token = { env = "TEST_EMPTY" } #!', f"{RT}.token", "Write the secret"),
+    Broken("no credentials here", TOKEN, 'token = { credential = "rt" } #!', f"{RT}.token", "LoadCredential=rt"),
+    Broken("file not there", TOKEN, 'token = { file = "none" } #!', f"{RT}.token", "create the file"),
+    Broken("file others read", TOKEN, 'token = { file = "open" } #!', f"{RT}.token", "chmod 0600"),
+    Broken("empty file", TOKEN, 'token = { file = "empty" } #!', f"{RT}.token", "Write the secret"),
+    Broken("folder", TOKEN, 'token = { file = "." } #!', f"{RT}.token", "only the secret"),
+    Broken("secret missing", f"{TOKEN}\n", "", f"{RT}.token", "Add a line token", line=11),
+    Broken(
+        "password without user",
+        "",
+        '[smtp]\nhost = "a.test"\nfrom_address = "a@a.test"\npassword = { env = "TEST_SECRET" } #!\n',
+        "smtp.password",
+        "Add user",
+    ),
+    Broken(
+        "address of the sender", "", '[smtp]\nhost = "a.test"\nfrom_address = "a" #!\n', "smtp.from_address", "form"
+    ),
+]
+NOTHING_ENABLED = [
+    Broken("no channel enabled", CHANNEL_KIND, f"{CHANNEL_KIND}\nenabled = false", "channels", "sample", line=4),
+]
+ALL = [*NOT_TOML, *NAMES, *ROUTING, *VALUES, *DATABASE, *SECRETS, *NOTHING_ENABLED]
