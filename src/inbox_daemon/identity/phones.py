@@ -251,8 +251,9 @@ def _known(national: str) -> bool:
 def _area_then_15() -> re.Pattern[str]:
     """The library's own pattern for "area then 15": a list of some 300 areas of ours would age."""
     metadata = PhoneMetadata.metadata_for_region("AR")
-    assert metadata is not None
-    return re.compile(metadata.national_prefix_for_parsing)
+    pattern = metadata.national_prefix_for_parsing if metadata else None
+    assert pattern
+    return re.compile(pattern)
 
 
 def _is_area(code: str) -> bool:
