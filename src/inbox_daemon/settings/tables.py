@@ -16,6 +16,7 @@ from pydantic_core import PydanticCustomError
 from inbox_daemon.plugins.settings import Secret
 
 MAX_PATTERN_CHARS = 200
+_PATTERN_PART = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\{\d*,\}|.", re.DOTALL)
 OnUnknown = Literal["park", "resend"]
 
 
@@ -99,6 +100,11 @@ def _pattern(value: str) -> str:
             f"the regular expression is longer than {MAX_PATTERN_CHARS} characters",
             "shorten it, or use several routes or keywords",
         )
+    if _repeats_a_repeat(value):
+        raise refuse(
+            "a repeated group repeats something itself: a long message could stop the daemon",
+            "take one of the two * or + out, or use keywords",
+        )
     try:
         re.compile(value)
     except (re.error, OverflowError, RecursionError) as error:
@@ -109,6 +115,25 @@ def _pattern(value: str) -> str:
             "correct it (in TOML put it in 'single quotes', so that backslashes stay)",
         ) from None
     return value
+
+
+def _repeats_a_repeat(pattern: str) -> bool:
+    """Whether an endless repeat stands inside another, as in `(a+)+`: what makes matching take exponential time."""
+    repeats = [False]  # whether the group, for each open one, has an endless repeat in it
+    closed = False  # the same of the group that has just been closed
+    for part in _PATTERN_PART.findall(pattern):
+        if part == "(":
+            repeats.append(False)
+        elif part == ")" and len(repeats) > 1:
+            closed = repeats.pop()
+            repeats[-1] |= closed
+            continue
+        elif part in "*+" or part.endswith(",}"):
+            if closed:
+                return True
+            repeats[-1] = True
+        closed = False
+    return False
 
 
 def _keyword(value: str) -> str:

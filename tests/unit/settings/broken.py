@@ -79,6 +79,7 @@ ROUTING = [
     Broken("unknown channel", ROUTE, f'{ROUTE}\ninstances = ["whatsapp"] #!', "routes[1].instances[1]", "whatsapp-c"),
     Broken("bad pattern", ROUTE, f"{ROUTE}\npattern = '(a' #!", "routes[1].pattern", "single quotes"),
     Broken("endless pattern", ROUTE, f"{ROUTE}\npattern = '{'a' * 201}' #!", "routes[1].pattern", "Shorten"),
+    Broken("costly pattern", ROUTE, f"{ROUTE}\npattern = '(\\w+ ?)+$' #!", "routes[1].pattern", "keywords"),
     Broken("empty keyword", ROUTE, ROUTE.replace("hospital", " ") + " #!", "routes[1].keywords[1]", "word"),
     Broken("keywords no list", ROUTE, ROUTE.replace('["hospital"]', '"hospital" #!'), "routes[1].keywords", "list"),
     Broken("unknown matter", ROUTE, f'{ROUTE}\nmatter = "queja" #!', "routes[1].matter", "denuncia"),

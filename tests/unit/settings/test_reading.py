@@ -118,6 +118,26 @@ def test_a_file_that_may_not_be_read(write: Write, monkeypatch: pytest.MonkeyPat
 
 
 @pytest.mark.parametrize(
+    ("pattern", "refused"),
+    [
+        (r"(a+)+", True),
+        (r"(?:(a*)b)*c", True),
+        (r"((a|b)+){2,}", True),
+        (r"(?P<x>\d+)*$", True),
+        (r"(\w+)?", False),
+        (r"(ab)+c+", False),
+        (r"[(a+]+", False),
+        (r"\(a+\)+", False),
+        (r"(a+){3}", False),
+        (r"turnos?\s+(el|para)\s+\d{1,2}", False),
+    ],
+)
+def test_patterns_that_could_take_for_ever(pattern: str, refused: bool, write: Write) -> None:
+    errors = examine(write("", f"pattern = '{pattern}'\n")).errors
+    assert [error.key for error in errors] == (["routes[1].pattern"] if refused else [])
+
+
+@pytest.mark.parametrize(
     ("added", "word"),
     [
         ('[[routes]]\nname = "a"\ndestination = "salud-rt"\n[[routes]]\nname = "b"\ndestination = "salud-rt"\n', '"a"'),
