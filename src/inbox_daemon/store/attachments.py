@@ -23,8 +23,16 @@ class Wanted:
     attachment: Attachment
 
 
-def add(connection: Connection, *, message_id: int, envelope_id: int, instance: str, file: Attachment) -> int:
-    """Write one attachment to fetch; returns its id."""
+def add(
+    connection: Connection,
+    *,
+    message_id: int,
+    envelope_id: int,
+    instance: str,
+    file: Attachment,
+    refused: str | None = None,
+) -> int:
+    """Write one attachment to fetch, or one that is `refused` from the start with a reason; returns its id."""
     return int(
         connection.execute(
             insert(attachment)
@@ -40,6 +48,8 @@ def add(connection: Connection, *, message_id: int, envelope_id: int, instance: 
                 sha256=file.sha256,
                 expires_at=file.expires_at,
                 due_at=db_now(),
+                state="waiting" if refused is None else "failed",
+                reason=refused,
             )
             .returning(attachment.c.id)
         ).scalar_one()

@@ -54,20 +54,23 @@ def read(connection: Connection, conversation_id: int) -> Conversation:
 
 
 def find_open(
-    connection: Connection, *, citizen_id: int, destination: str, at: datetime, window: timedelta
+    connection: Connection, *, citizen_id: int, destination: str | None, at: datetime, window: timedelta
 ) -> Conversation | None:
-    """The citizen's newest open conversation with a destination in which something was said within `window` of `at`.
+    """The citizen's newest open conversation in which something was said within `window` of `at`.
 
-    The caller has locked the citizen, so that two messages can't both find none.
+    With one destination, or with any (None). The caller has locked the citizen, so that two messages can't both find
+    none.
     """
+    wanted = [
+        conversation.c.citizen_id == citizen_id,
+        conversation.c.state == "open",
+        conversation.c.last_message_at >= at - window,
+    ]
+    if destination is not None:
+        wanted.append(conversation.c.destination == destination)
     row = connection.execute(
         select(conversation)
-        .where(
-            conversation.c.citizen_id == citizen_id,
-            conversation.c.destination == destination,
-            conversation.c.state == "open",
-            conversation.c.last_message_at >= at - window,
-        )
+        .where(*wanted)
         .order_by(conversation.c.last_message_at.desc(), conversation.c.id.desc())
         .limit(1)
     ).one_or_none()

@@ -152,7 +152,9 @@ def replay(
     only_parked: bool = False,
 ) -> int:
     """Have envelopes read again: repeats are swallowed by their ids, so only what was missed comes anew."""
-    wanted: list[ColumnElement[bool]] = [_envelope.c.state.in_(["parked"] if only_parked else ["parked", "done", "discarded"])]
+    wanted: list[ColumnElement[bool]] = [
+        _envelope.c.state.in_(["parked"] if only_parked else ["parked", "done", "discarded"])
+    ]
     if ids is not None:
         wanted.append(_envelope.c.id.in_(ids))
     if instance is not None:

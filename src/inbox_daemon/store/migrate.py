@@ -36,8 +36,8 @@ def migrate(database: Database) -> bool:
             key="database.url",
             remedy="install the version of inbox-daemon that wrote it, or point database.url at another database",
         )
-    from alembic import command  # noqa: PLC0415 - see the module's docstring
-    from alembic.config import Config  # noqa: PLC0415
+    from alembic import command
+    from alembic.config import Config
 
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))

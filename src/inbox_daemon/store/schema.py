@@ -144,16 +144,16 @@ handle = Table(
     metadata,
     _key(),
     Column("kind", Text, nullable=False),
+    # Who gave it out, when it isn't global; `hint:INSTANCE` for what an instance merely heard.
     Column("scope", Text, nullable=False, server_default=""),
     Column("value", Text, nullable=False),
-    # "" for what a channel proved; the instance's name for a hint, which is a contact of that instance only.
-    Column("realm", Text, nullable=False, server_default=""),
     Column("proof", Text, nullable=False),
     Column("match_key", Text, nullable=False),
-    _to("citizen"),
+    # None: given up by its holder, and nobody's since.
+    _to("citizen", null=True),
     Column("first_seen_at", Instant, nullable=False),
     Column("last_seen_at", Instant, nullable=False),
-    UniqueConstraint("kind", "scope", "value", "realm"),
+    UniqueConstraint("kind", "scope", "value"),
     sqlite_autoincrement=True,
 )
 Index("ix_handle_citizen_id", handle.c.citizen_id)

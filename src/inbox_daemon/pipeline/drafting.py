@@ -1,0 +1,161 @@
+"""What a step sends: loads the message behind it, and words it for the destination. Reads the store, writes nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Row, select
+
+from inbox_daemon.identity.handles import readable
+from inbox_daemon.model import Draft, Entry, Handle, MessageKey, Proof, StoredFile
+from inbox_daemon.pipeline.files import path_of
+from inbox_daemon.pipeline.rendering import Shown, Wording
+from inbox_daemon.plugins import Capabilities
+from inbox_daemon.store import conversations, schema
+from inbox_daemon.store.conversations import Conversation
+from inbox_daemon.store.outbox import Step
+
+RESERVED_MATTERS = frozenset({"denuncia"})
+"""Matters whose author the destination does not learn by default."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """A step with all it speaks of. `earlier` is the number of the ticket this conversation follows."""
+
+    conversation: Conversation
+    message: Row[Any]
+    handle: Handle | None
+    file: Row[Any] | None
+    earlier: str
+
+    def opens(self, step: Step) -> bool:
+        """Whether the step's earlier try was to open the ticket."""
+        return step.kind == "open" and self.conversation.ticket is None
+
+    def stored_file(self, folder: Path) -> StoredFile | None:
+        """The attachment's bytes on our disk, None when they could not be had."""
+        if self.file is None or self.file.state != "stored":
+            return None
+        return StoredFile(
+            filename=self.file.filename,
+            media_type=self.file.media_type,
+            size=self.file.size,
+            sha256=self.file.sha256,
+            path=str(path_of(folder, self.file.sha256)),
+        )
+
+
+def load(connection: Connection, step: Step) -> Work:
+    """Read what `step` speaks of."""
+    conversation = conversations.read(connection, step.conversation_id)
+    message = conversations.read_message(connection, step.message_id or 0)
+    handle = file = None
+    if message.handle_id is not None:
+        row = connection.execute(select(schema.handle).where(schema.handle.c.id == message.handle_id)).one()
+        handle = Handle(kind=row.kind, value=row.value, scope=row.scope, proof=Proof(row.proof))
+    if step.attachment_id is not None:
+        file = connection.execute(select(schema.attachment).where(schema.attachment.c.id == step.attachment_id)).one()
+    earlier = ""
+    if conversation.follows_id is not None:
+        before = conversations.read(connection, conversation.follows_id)
+        earlier = before.ticket.number if before.ticket else before.case_number
+    return Work(conversation=conversation, message=message, handle=handle, file=file, earlier=earlier)
+
+
+class Drafting:
+    """Words entries in the office's language. `channel_of` gives the kind of a channel instance."""
+
+    def __init__(self, wording: Wording, channel_of: dict[str, str], *, share_address: bool = False) -> None:
+        self._wording = wording
+        self._channel_of = channel_of
+        self._share_address = share_address
+
+    def kind(self, step: Step, work: Work) -> str:
+        """What is to be done now: the first message in order opens the ticket, the others append."""
+        if step.kind in {"open", "append"}:
+            return "open" if work.conversation.ticket is None else "append"
+        return step.kind
+
+    def draft(self, step: Step, work: Work) -> Draft:
+        """The ticket to open with the step's message."""
+        return Draft(
+            reference=work.conversation.case_number,
+            subject=work.conversation.subject,
+            first=self.entry(step, work),
+            channel=self._channel(work),
+            matter=work.conversation.matter,
+            follows=work.earlier,
+        )
+
+    def entry(self, step: Step, work: Work) -> Entry:
+        """The step's message as an entry."""
+        shown = self._shown(work)
+        body = self._wording.body(shown)
+        if work.earlier and work.conversation.ticket is None:
+            body = f"{self._wording.say('follows', number=work.earlier)}\n\n{body}"
+        address = ""
+        if self._share_address and not shown.reserved and work.handle is not None and work.handle.kind == "email":
+            address = work.handle.value
+        return Entry(
+            key=MessageKey(step.key),
+            heading=self._wording.heading(shown),
+            body=body,
+            author_name="" if shown.reserved else work.message.sender_name,
+            reply_address=address,
+            sent_at=work.message.sent_at,
+            automatic=work.message.automatic is not None,
+        )
+
+    def file_entry(self, step: Step, work: Work) -> Entry:
+        """What stands beside an attached file."""
+        assert work.file is not None
+        return self._about_file(step, work, self._wording.say("file", name=work.file.filename))
+
+    def missing_file_entry(self, step: Step, work: Work, refusal: str | None) -> Entry:
+        """The note that stands where a file should: nobody is left to think that there was none."""
+        assert work.file is not None
+        if refusal is not None:
+            text = self._wording.say("file_refused", name=work.file.filename, reason=refusal)
+        else:
+            text = self._wording.say("file_failed", name=work.file.filename, reason=work.file.reason or "?")
+        return self._about_file(step, work, text)
+
+    def refusal(self, file: StoredFile | None, sheet: Capabilities) -> str | None:
+        """Why a destination can't take a file that we have; None when it can."""
+        if file is None:
+            return None
+        if sheet.attach == "none":
+            return "el sistema de destino no admite archivos"
+        if sheet.max_attachment_bytes is not None and file.size > sheet.max_attachment_bytes:
+            return f"supera el límite de {sheet.max_attachment_bytes // 1_000_000} MB del sistema de destino"
+        return None
+
+    def _about_file(self, step: Step, work: Work, text: str) -> Entry:
+        return Entry(
+            key=MessageKey(step.key),
+            heading=self._wording.heading(self._shown(work)),
+            body=text,
+            sent_at=work.message.sent_at,
+        )
+
+    def _channel(self, work: Work) -> str:
+        instance = str(work.message.instance)
+        return self._channel_of.get(instance, instance)
+
+    def _shown(self, work: Work) -> Shown:
+        message = work.message
+        return Shown(
+            channel=self._channel(work),
+            type=message.type,
+            content=message.content,
+            text=message.text,
+            details=message.details,
+            sent_at=message.sent_at,
+            name=message.sender_name,
+            handle=readable(work.handle) if work.handle is not None else "",
+            automatic=message.automatic,
+            reserved=work.conversation.matter in RESERVED_MATTERS,
+        )

@@ -1,0 +1,77 @@
+"""Attachments on disk, under the hash of their content: written aside, synced, then named; never half there."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+from collections.abc import AsyncIterator
+from pathlib import Path
+from tempfile import mkstemp
+
+from inbox_daemon.errors import Permanent
+
+
+def path_of(folder: Path, sha256: str) -> Path:
+    """Where the file with this hash lies."""
+    return folder / sha256[:2] / sha256
+
+
+async def store(folder: Path, chunks: AsyncIterator[bytes], max_bytes: int) -> tuple[int, str]:
+    """Stream `chunks` to disk; returns (size, sha256 hex). Raises `Permanent` beyond `max_bytes`."""
+    part = _Part(folder)
+    try:
+        async for chunk in chunks:
+            if part.size + len(chunk) > max_bytes:
+                raise Permanent(f"supera el límite de {max_bytes // 1_000_000} MB")  # noqa: TRY301
+            part.write(chunk)
+        await asyncio.to_thread(part.keep)
+    except BaseException:
+        part.drop()
+        raise
+    return part.size, part.sha256
+
+
+class _Part:
+    """A file that is being written."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._folder = folder
+        self._handle, name = mkstemp(dir=folder, prefix="part-")
+        self._path = Path(name)
+        self._digest = hashlib.sha256()
+        self.size = 0
+
+    @property
+    def sha256(self) -> str:
+        return self._digest.hexdigest()
+
+    def write(self, chunk: bytes) -> None:
+        self.size += len(chunk)
+        self._digest.update(chunk)
+        os.write(self._handle, chunk)
+
+    def keep(self) -> None:
+        """Sync the bytes, give them their name, and sync the folder: a rename is on disk only when that is."""
+        os.fsync(self._handle)
+        os.close(self._handle)
+        target = path_of(self._folder, self.sha256)
+        target.parent.mkdir(mode=0o700, exist_ok=True)
+        self._path.replace(target)
+        folder = os.open(target.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+    def drop(self) -> None:
+        if self._path.exists():
+            self._path.unlink()
+            os.close(self._handle)
+
+
+def sweep(folder: Path) -> None:
+    """Remove what an earlier life left half written. Called at start, while nothing is being written."""
+    for part in folder.glob("part-*"):
+        part.unlink(missing_ok=True)

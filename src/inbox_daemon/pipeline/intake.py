@@ -1,0 +1,213 @@
+"""Takes envelopes in: events into messages, people, conversations and outbox steps, one transaction an envelope.
+
+Everything an envelope leads to is committed together with the mark that it was read; a crash before the commit
+leaves it to be read again, and what was taken in before is known by its ids.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+import structlog
+from sqlalchemy import Connection
+from sqlalchemy.exc import IntegrityError
+
+from inbox_daemon.errors import Permanent
+from inbox_daemon.model import (
+    CallEvent,
+    EditEvent,
+    Event,
+    HandleChanged,
+    Ignored,
+    InstanceId,
+    Malformed,
+    Message,
+    ReactionEvent,
+    RevokeEvent,
+    StatusEvent,
+)
+from inbox_daemon.pipeline.filing import Filing, Parcel
+from inbox_daemon.pipeline.parsing import Parser
+from inbox_daemon.registry import ChannelInstance
+from inbox_daemon.store import envelopes, people, sendings
+from inbox_daemon.store.database import Database
+from inbox_daemon.store.envelopes import Journaled
+
+BATCH = 20
+LEASE = timedelta(seconds=120)
+IDLE_SECONDS = 1.0
+GIVE_WAY_SECONDS = 0.05
+LONGEST_GIVE_WAY_SECONDS = 1.0
+UNKNOWN_INSTANCE_DELAY = timedelta(minutes=5)
+
+
+@dataclass(slots=True, kw_only=True)
+class Taken:
+    """What one envelope came to."""
+
+    events: int = 0
+    messages: int = 0
+    ignored: Counter[str] = field(default_factory=Counter)
+    malformed: list[Malformed] = field(default_factory=list)
+
+
+class Intake:
+    """The worker that takes envelopes in on this node."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        channels: Mapping[InstanceId, ChannelInstance],
+        filing: Filing,
+        parser: Parser,
+        node: str,
+        arrived: asyncio.Event,
+        busy: Callable[[], bool],
+        taken_in: Callable[[str, Taken, float], None],
+    ) -> None:
+        self._database = database
+        self._channels = channels
+        self._filing = filing
+        self._parser = parser
+        self._node = node
+        self._arrived = arrived
+        self._busy = busy
+        self._taken_in = taken_in
+        self._log = structlog.get_logger(__name__)
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        while True:
+            self._arrived.clear()
+            await self._give_way()
+            claimed = await self._database.run(lambda c: envelopes.claim(c, self._node, LEASE, BATCH))
+            if claimed:
+                await self.take_in(claimed)
+                continue
+            try:
+                async with asyncio.timeout(IDLE_SECONDS):
+                    await self._arrived.wait()
+            except TimeoutError:
+                continue
+
+    async def _give_way(self) -> None:
+        """Receiving comes first: wait for a gap in it, but not for ever."""
+        began = time.monotonic()
+        while self._busy() and time.monotonic() - began < LONGEST_GIVE_WAY_SECONDS:  # noqa: ASYNC110 - several gaps may pass
+            await asyncio.sleep(GIVE_WAY_SECONDS)
+
+    async def take_in(self, claimed: Sequence[Journaled]) -> None:
+        """Parse outside of any transaction, then file all of it in one, each envelope by itself."""
+        began = time.monotonic()
+        parsed = [(item, await self._parse(item)) for item in claimed]
+        try:
+            results = await self._database.run(lambda connection: self._file_all(connection, parsed))
+        except IntegrityError:
+            self._log.warning("intake.conflict", envelopes=len(claimed))
+            results = [
+                one
+                for pair in parsed
+                for one in await self._database.run(lambda connection, pair=pair: self._file_all(connection, [pair]))  # type: ignore[misc]
+            ]
+        seconds = (time.monotonic() - began) / len(claimed)
+        for (item, _), taken in zip(parsed, results, strict=True):
+            if taken is not None:
+                self._taken_in(item.envelope.instance, taken, seconds)
+
+    async def _parse(self, item: Journaled) -> Sequence[Event] | Permanent | None:
+        """The events; `Permanent` when it can't be read; None when its instance isn't configured (now)."""
+        instance = self._channels.get(item.envelope.instance)
+        if instance is None:
+            return None
+        try:
+            return await self._parser.parse(instance.plugin, instance.settings, item.envelope)
+        except Permanent as error:
+            return error
+
+    def _file_all(
+        self, connection: Connection, parsed: Sequence[tuple[Journaled, Sequence[Event] | Permanent | None]]
+    ) -> list[Taken | None]:
+        return [self._file(connection, item, events) for item, events in parsed]
+
+    def _file(
+        self, connection: Connection, item: Journaled, events: Sequence[Event] | Permanent | None
+    ) -> Taken | None:
+        if not envelopes.still_mine(connection, item.id, self._node):
+            return None
+        if events is None:
+            envelopes.postpone(connection, item.id, UNKNOWN_INSTANCE_DELAY)
+            self._log.error("envelope.orphaned", instance=item.envelope.instance, envelope=item.id)
+            return None
+        if isinstance(events, Permanent):
+            self._park(connection, item, str(events))
+            return None
+        try:
+            with connection.begin_nested():
+                return self._take(connection, item, events)
+        except IntegrityError:
+            raise  # lost a race against another node: the whole transaction is run again
+        except Exception as error:  # noqa: BLE001 - a bug parks one envelope, the rest goes on
+            self._log.exception("envelope.crashed", instance=item.envelope.instance, envelope=item.id)
+            self._park(connection, item, f"{type(error).__name__} while taking it in")
+            return None
+
+    def _park(self, connection: Connection, item: Journaled, reason: str) -> None:
+        envelopes.park(connection, item.id, reason)
+        self._log.error("envelope.parked", instance=item.envelope.instance, envelope=item.id, reason=reason)
+
+    def _take(self, connection: Connection, item: Journaled, events: Sequence[Event]) -> Taken:
+        taken = Taken(events=len(events))
+        parcel = Parcel(
+            connection=connection,
+            envelope_id=item.id,
+            instance=item.envelope.instance,
+            kind=self._channels[item.envelope.instance].plugin.kind,
+            day=item.day,
+            received_at=item.envelope.received_at,
+        )
+        for event in events:
+            reason = self._handle(parcel, event, taken)
+            if reason is None:
+                taken.messages += 1
+            elif reason:
+                taken.ignored[reason] += 1
+        envelopes.finish(
+            connection, item.id, events=taken.events, ignored=dict(taken.ignored), malformed=taken.malformed
+        )
+        return taken
+
+    def _handle(self, parcel: Parcel, event: Event, taken: Taken) -> str | None:
+        """File one event. None: it made a message; "": it was parked; else the reason why it made none."""
+        match event:
+            case Message():
+                return self._filing.message(parcel, event)
+            case EditEvent():
+                return self._filing.edit(parcel, event)
+            case RevokeEvent() | ReactionEvent():
+                return self._filing.mark(parcel, event)
+            case StatusEvent():
+                sendings.note_status(parcel.connection, parcel.instance, event)
+                return "status"
+            case HandleChanged():
+                people.change(parcel.connection, event, parcel.envelope_id)
+                return "handle_changed"
+            case CallEvent():
+                return "call"
+            case Malformed():
+                taken.malformed.append(event)
+                return ""
+            case Ignored():
+                return event.reason
+        return _unknown(event)
+
+
+def _unknown(event: Any) -> str:
+    """A kind of event this core doesn't know (a newer plug-in): counted, kept in its envelope."""
+    return f"unknown_{type(event).__name__.lower()}"

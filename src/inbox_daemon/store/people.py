@@ -1,0 +1,208 @@
+"""Citizens and their handles: looks up what is known, lets the pure decision decide, writes it with its why."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, and_, insert, or_, select, update
+
+from inbox_daemon.identity.decide import (
+    Attach,
+    CitizenId,
+    Decision,
+    Known,
+    Suggestion,
+    decide,
+    decide_change,
+    stored_handles,
+)
+from inbox_daemon.identity.handles import canonical, match_key
+from inbox_daemon.model import Handle, HandleChanged, InstanceId, Proof, Sender
+from inbox_daemon.store.clock import db_now
+from inbox_daemon.store.schema import citizen, handle, identity_event
+
+MOST_SIMILAR = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Author:
+    """Whose a message is, and by which handle it came (None: nobody can be answered)."""
+
+    citizen_id: int
+    handle_id: int | None
+
+
+def resolve(
+    connection: Connection, sender: Sender, instance: InstanceId, sent_at: datetime, envelope_id: int
+) -> Author:
+    """Find or make the author of a message, and lock the citizen until the transaction ends."""
+    handles = stored_handles(sender.handles, instance)
+    decision = decide(handles, _known(connection, handles), sent_at=sent_at, similar=_similar(connection, handles))
+    citizen_id = _citizen(connection, decision, sender.name or "")
+    _carry_out(connection, decision, citizen_id, sent_at, envelope_id)
+    own = _see(connection, handles, citizen_id, sent_at)
+    return Author(citizen_id=citizen_id, handle_id=own)
+
+
+def change(connection: Connection, event: HandleChanged, envelope_id: int) -> bool:
+    """Carry out a signed change of handles; False when nothing followed from it."""
+    handles = [canonical(one) for one in (*event.old, *event.new)]
+    decision = decide_change(event, _known(connection, handles))
+    if decision is None or decision.citizen is None:
+        return False
+    _lock(connection, decision.citizen)
+    _carry_out(connection, decision, decision.citizen, event.sent_at, envelope_id)
+    return True
+
+
+def _is(one: Handle) -> Any:
+    return and_(handle.c.kind == one.kind, handle.c.scope == one.scope, handle.c.value == one.value)
+
+
+def _as_handle(row: Row[Any]) -> Handle:
+    return Handle(kind=row.kind, value=row.value, scope=row.scope, proof=Proof(row.proof))
+
+
+def _known(connection: Connection, handles: Sequence[Handle]) -> list[Known]:
+    if not handles:
+        return []
+    rows = connection.execute(
+        select(handle)
+        .where(or_(*(_is(one) for one in handles)), handle.c.citizen_id.is_not(None))
+        .order_by(handle.c.id)
+        .with_for_update()
+    ).all()
+    siblings: dict[int, list[Handle]] = {}
+    for row in connection.execute(select(handle).where(handle.c.citizen_id.in_({row.citizen_id for row in rows}))):
+        siblings.setdefault(row.citizen_id, []).append(_as_handle(row))
+    return [
+        Known(
+            handle=_as_handle(row),
+            citizen=CitizenId(row.citizen_id),
+            last_seen=row.last_seen_at,
+            siblings=tuple(siblings[row.citizen_id]),
+        )
+        for row in rows
+    ]
+
+
+def _similar(connection: Connection, handles: Sequence[Handle]) -> list[Known]:
+    """Other handles with an equal match key: they only ever suggest."""
+    keys = [(one.kind, match_key(one.kind, one.value)) for one in handles]
+    wanted = [and_(handle.c.kind == kind, handle.c.match_key == key) for kind, key in keys if key]
+    if not wanted:
+        return []
+    rows = connection.execute(
+        select(handle).where(or_(*wanted), handle.c.citizen_id.is_not(None)).order_by(handle.c.id).limit(MOST_SIMILAR)
+    )
+    return [
+        Known(handle=_as_handle(row), citizen=CitizenId(row.citizen_id), last_seen=row.last_seen_at) for row in rows
+    ]
+
+
+def _lock(connection: Connection, citizen_id: int) -> None:
+    connection.execute(select(citizen.c.id).where(citizen.c.id == citizen_id).with_for_update())
+
+
+def _citizen(connection: Connection, decision: Decision, name: str) -> int:
+    if decision.citizen is None:
+        return int(
+            connection.execute(
+                insert(citizen).values(created_at=db_now(), name=name).returning(citizen.c.id)
+            ).scalar_one()
+        )
+    _lock(connection, decision.citizen)
+    if name:
+        connection.execute(
+            update(citizen).where(citizen.c.id == decision.citizen, citizen.c.name != name).values(name=name)
+        )
+    return decision.citizen
+
+
+def _carry_out(connection: Connection, decision: Decision, citizen_id: int, at: datetime, envelope_id: int) -> None:
+    def note(kind: str, whose: int, *, handle_id: int | None, other: int | None, evidence: str) -> None:
+        connection.execute(
+            insert(identity_event).values(
+                at=db_now(),
+                kind=kind,
+                citizen_id=whose,
+                other_citizen_id=other,
+                handle_id=handle_id,
+                envelope_id=envelope_id,
+                evidence=f"{decision.row}: {evidence}",
+            )
+        )
+
+    for release in decision.release:
+        released = connection.execute(
+            update(handle).where(_is(release.handle)).values(citizen_id=None).returning(handle.c.id)
+        ).scalar_one_or_none()
+        note("released", release.citizen, handle_id=released, other=citizen_id, evidence=release.reason)
+    for attach in decision.attach:
+        handle_id = _attach(connection, attach, citizen_id, at)
+        note("linked", citizen_id, handle_id=handle_id, other=None, evidence=attach.evidence)
+    for suggestion in decision.suggestions:
+        if not _suggested(connection, citizen_id, suggestion):
+            note("suggested", citizen_id, handle_id=None, other=suggestion.citizen, evidence=suggestion.reason)
+
+
+def _attach(connection: Connection, attach: Attach, citizen_id: int, at: datetime) -> int:
+    one = attach.handle
+    found: int | None = connection.execute(
+        update(handle).where(_is(one)).values(citizen_id=citizen_id, proof=one.proof).returning(handle.c.id)
+    ).scalar_one_or_none()
+    if found is not None:
+        return found
+    return int(
+        connection.execute(
+            insert(handle)
+            .values(
+                kind=one.kind,
+                scope=one.scope,
+                value=one.value,
+                proof=one.proof,
+                match_key=match_key(one.kind, one.value),
+                citizen_id=citizen_id,
+                first_seen_at=at,
+                last_seen_at=at,
+            )
+            .returning(handle.c.id)
+        ).scalar_one()
+    )
+
+
+def _suggested(connection: Connection, citizen_id: int, suggestion: Suggestion) -> bool:
+    """Whether this pair was suggested before, from either side."""
+    pair = (citizen_id, suggestion.citizen)
+    return (
+        connection.execute(
+            select(identity_event.c.id)
+            .where(
+                identity_event.c.kind == "suggested",
+                or_(
+                    and_(identity_event.c.citizen_id == pair[0], identity_event.c.other_citizen_id == pair[1]),
+                    and_(identity_event.c.citizen_id == pair[1], identity_event.c.other_citizen_id == pair[0]),
+                ),
+            )
+            .limit(1)
+        ).first()
+        is not None
+    )
+
+
+def _see(connection: Connection, handles: Sequence[Handle], citizen_id: int, at: datetime) -> int | None:
+    """Note that the citizen's handles were seen at `at`; returns the one that agents read (a phone before an id)."""
+    if not handles:
+        return None
+    rows = connection.execute(
+        select(handle.c.id, handle.c.kind, handle.c.last_seen_at)
+        .where(or_(*(_is(one) for one in handles)), handle.c.citizen_id == citizen_id)
+        .order_by(handle.c.kind == "bsuid", handle.c.id)
+    ).all()
+    late = [row.id for row in rows if row.last_seen_at < at]
+    if late:
+        connection.execute(update(handle).where(handle.c.id.in_(late)).values(last_seen_at=at))
+    return rows[0].id if rows else None
