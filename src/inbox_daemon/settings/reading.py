@@ -16,6 +16,7 @@ from inbox_daemon.errors import SettingsError, SettingsErrors
 from inbox_daemon.settings import credentials, mistakes, rules, tables
 from inbox_daemon.settings.places import KeyPath
 from inbox_daemon.settings.source import INSTANCE_TABLES, PREFIX, Source, dotted, place_order, read
+from inbox_daemon.settings.values import InstanceName
 
 _PLACEHOLDERS: dict[str, Any] = {"routing": {"default": "?"}}  # lets the search for mistakes go on
 
@@ -40,8 +41,8 @@ class Settings(BaseSettings):
     conversation: tables.Conversation = Field(default_factory=tables.Conversation)
     attachments: tables.Attachments = Field(default_factory=tables.Attachments)
     smtp: tables.Smtp | None = None
-    channels: dict[tables.InstanceName, tables.ChannelTable] = {}
-    destinations: dict[tables.InstanceName, tables.DestinationTable] = {}
+    channels: dict[InstanceName, tables.ChannelTable] = {}
+    destinations: dict[InstanceName, tables.DestinationTable] = {}
     routing: tables.Routing
     routes: tuple[tables.Route, ...] = ()
 

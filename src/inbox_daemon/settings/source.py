@@ -120,8 +120,8 @@ def _syntax_error(path: Path, text: str, message: str) -> SettingsErrors:
 
 
 def _key_of_line(text: str, line: int) -> str:
-    """What stands before the equals sign, or the table's header: never a value, which may be a secret."""
+    """What stands before the equals sign, or the table's header; never what may be a secret pasted to a wrong place."""
     lines = text.split("\n")
     here = lines[line - 1] if line <= len(lines) else ""
-    found = re.match(r"\s*(?:(\[{1,2}[\w.\"'-]+\]{0,2})|([\w.\"'-]+)\s*=)", here)
+    found = re.match(r"\s*(?:(\[{1,2}[a-z][a-z0-9_.-]*\]{0,2})|([a-z][a-z0-9_.-]{0,60})\s*=)", here)
     return (found[1] or found[2]) if found else ""

@@ -39,6 +39,7 @@ NOT_TOML = [
     Broken("bracket open", "[routing]", "[routing #!", "[routing", "brackets"),
     Broken("not UTF-8", 'name = "salud"', 'name = "sal\udcfad" #!', "--config", "UTF-8"),
     Broken("bare word", CHANNEL_KIND, f"{CHANNEL_KIND}\nenabled = yes #!", "enabled", "quotes"),
+    Broken("secret pasted on a line", TOKEN, f"S3{SECRET}== #!", "", "Correct the line"),
     Broken("secret without quotes", TOKEN, f"token = {SECRET} #!", "token", "quotes"),
 ]
 NAMES = [

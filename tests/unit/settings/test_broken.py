@@ -11,7 +11,7 @@ import pytest
 
 from inbox_daemon.cli.main import main
 from unit.settings import broken
-from unit.settings.right import SECRET, Write
+from unit.settings.right import RIGHT, SECRET, Write
 
 MISTAKE = re.compile(
     r"^(?P<place>.+?:(?P<line>\d+)): (?:(?P<key>\S+): )?(?P<problem>.+)\n    remedy: (?P<remedy>.+)$", re.MULTILINE
@@ -120,3 +120,36 @@ def test_brackets_without_end(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     (tmp_path / "deep.toml").write_text("a = " + "[" * 100_000)
     assert main(["check", "--config", str(tmp_path / "deep.toml")]) == 78
     assert "nested too deeply" in capsys.readouterr().err
+
+
+VALUES = [
+    '"text"',
+    "5",
+    "-1.5",
+    "true",
+    "[]",
+    '[{ a = "b" }]',
+    "{}",
+    '{ env = "TEST_SECRET" }',
+    "nan",
+    "2026-11-24",
+    '""',
+]
+KEYS = [number for number, line in enumerate(RIGHT.splitlines()) if "=" in line]
+
+
+@pytest.mark.parametrize("number", KEYS)
+@pytest.mark.parametrize("value", VALUES)
+def test_no_value_anywhere_is_a_bug(
+    number: int, value: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = RIGHT.splitlines()
+    lines[number] = f"{lines[number].partition('=')[0]}= {value}"
+    file = tmp_path / "inbox.toml"
+    file.write_text("\n".join(lines))
+
+    code = main(["check", "--config", str(file)])
+
+    err = capsys.readouterr().err
+    assert code in {0, 78}, err
+    assert code == 0 or f"{file}:{number + 1}:" in err or "no destination" in err or "no plug-in" in err

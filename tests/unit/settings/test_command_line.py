@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -16,6 +17,7 @@ from inbox_daemon.cli import check
 from inbox_daemon.cli import main as frame
 from inbox_daemon.cli.main import COMMANDS, main
 from inbox_daemon.errors import Credentials
+from inbox_daemon.settings import Settings
 from unit.settings.right import SECRET, Write
 
 
@@ -62,6 +64,34 @@ def test_what_a_failure_exits_with(
     if code == 70:
         assert main(["--debug", "check"]) == 70
         assert "Traceback" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("answers", "code"),
+    [
+        ([("whatsapp-centro", None), ("salud-rt", None)], 0),
+        ([("whatsapp-centro", None), ("salud-rt", "the token is refused")], 69),
+    ],
+)
+def test_check_online_tells_of_each_instance(
+    answers: list[tuple[str, str | None]],
+    code: int,
+    write: Write,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    async def check_online(settings: Settings) -> list[tuple[str, str | None]]:
+        assert settings.channels
+        return answers
+
+    app = ModuleType("inbox_daemon.app")
+    app.check_online = check_online  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "inbox_daemon.app", app)
+
+    assert main(["check", "--online", "--config", str(write())]) == code
+
+    out = capsys.readouterr().out.splitlines()
+    assert out[1:] == [f"{name}: {problem or 'fine'}" for name, problem in answers]
 
 
 def test_only_the_command_asked_for_is_imported() -> None:
