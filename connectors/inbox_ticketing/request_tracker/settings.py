@@ -72,5 +72,5 @@ class RequestTrackerSettings(PluginSettings):
     timeout_seconds: float = Field(default=30.0, gt=0, le=600, description="For one request, answer included.")
     connect_timeout_seconds: float = Field(default=10.0, gt=0, le=120)
     overlap_seconds: int = Field(
-        default=120, ge=1, le=86_400, description="How far each look for answers reaches back behind the last one."
+        default=60, ge=1, le=86_400, description="How far each look for answers reaches back behind the last one."
     )

@@ -1,0 +1,83 @@
+"""What a ticketing system lends to the shared contract suite, so that scenarios can be played on it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import pytest
+
+from inbox_daemon.model import CaseNumber, TicketId
+from inbox_daemon.plugins import Capabilities, TicketingAdapter
+from support.fault_proxy import FaultProxy, Match, everything
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """One entry as it stands in the product. `kind` is public or note; `author` is the product's name for who wrote."""
+
+    kind: str
+    text: str
+    author: str = ""
+
+
+class Backstage(Protocol):
+    """The product as its agents and administrators see it, around the adapter. Every ticket is given by its id."""
+
+    async def thread(self, ticket: TicketId) -> Sequence[Line]:
+        """All entries with words, oldest first."""
+
+    async def files(self, ticket: TicketId) -> Mapping[str, bytes]:
+        """All attached files by name."""
+
+    async def tickets_with(self, reference: CaseNumber) -> Sequence[TicketId]:
+        """Tickets that carry the reference and are not deleted, merged ones included."""
+
+    async def agent_answers(self, ticket: TicketId, text: str) -> None:
+        """An agent answers, for the citizen to read."""
+
+    async def agent_notes(self, ticket: TicketId, text: str) -> None:
+        """An agent writes what only agents may read."""
+
+    async def agent_closes(self, ticket: TicketId) -> None:
+        """An agent closes the ticket."""
+
+    async def delete(self, ticket: TicketId) -> None:
+        """The ticket is deleted."""
+
+    async def merge(self, ticket: TicketId, into: TicketId) -> None:
+        """`ticket` is merged into the other one. Only where capabilities say that merges exist."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdapterUnderTest:
+    """One adapter, ready to use, in front of a system that others may use at the same time (take own references).
+
+    `proxy` stands between the adapter and its system; None for one without a network. `is_write` picks the
+    requests that create a ticket or an entry. `strict` is the same adapter, configured to open a new ticket rather
+    than append to a closed one (None: not configurable). `stranger` is it with a refused secret, `misplaced` it
+    with a place (queue, project) that does not exist. `settle_seconds` is how long after an unclear end the system
+    may still be at work.
+    """
+
+    adapter: TicketingAdapter
+    backstage: Backstage
+    proxy: FaultProxy | None = None
+    is_write: Match = everything
+    strict: TicketingAdapter | None = None
+    stranger: TicketingAdapter | None = None
+    misplaced: TicketingAdapter | None = None
+    settle_seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Provider:
+    """`capabilities` as the plug-in states them; `network` says that the adapter can be cut off from its system."""
+
+    name: str
+    open: Callable[[pytest.FixtureRequest], AbstractAsyncContextManager[AdapterUnderTest]] = field(repr=False)
+    capabilities: Capabilities = field(repr=False)
+    network: bool = True
+    real: bool = False

@@ -1,0 +1,36 @@
+"""The ticketing systems that the shared contract suite (`test_ticketing*.py`) runs over.
+
+To add one, write a module beside this file with an async context manager that yields an `AdapterUnderTest`, and name
+it in `PROVIDERS`. Everything else follows from the plug-in's capability sheet: a scenario that needs what a product
+cannot do (merges, a network to fail) is not collected for it; nothing is skipped at run time.
+
+    @asynccontextmanager
+    async def mine(request: pytest.FixtureRequest) -> AsyncIterator[AdapterUnderTest]:
+        async with lend_context() as context:
+            yield AdapterUnderTest(adapter=plugin.build(settings, context), backstage=MyBackstage())
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from contract.request_tracker_provider import over_the_fake, over_the_real_one
+from contract.ticketing_model import Provider
+from inbox_ticketing.request_tracker import plugin as request_tracker
+
+PROVIDERS = (
+    Provider(name="request_tracker-fake", open=over_the_fake, capabilities=request_tracker.capabilities),
+    Provider(name="request_tracker-real", open=over_the_real_one, capabilities=request_tracker.capabilities, real=True),
+)
+
+
+def scenario(needs: Callable[[Provider], bool] = lambda provider: True) -> pytest.MarkDecorator:
+    """Play the test over every provider that has what it needs, as fixture `under_test`."""
+    chosen = [
+        pytest.param(provider, id=provider.name, marks=[pytest.mark.real] if provider.real else [])
+        for provider in PROVIDERS
+        if needs(provider)
+    ]
+    return pytest.mark.parametrize("under_test", chosen, indirect=True)
