@@ -86,8 +86,8 @@ class Rules:
 class Known:
     """What the store knows of one handle, looked up in the form that `stored_handles` gave.
 
-    `citizen` holds it now. `last_seen` is the `sent_at` of the latest message that carried it; `siblings` are all
-    handles `citizen` holds.
+    `citizen` holds it now. `last_seen` is the latest `sent_at` of the messages that carried it while he held it, and
+    of the signed change that gave it to him; `siblings` are all handles `citizen` holds.
     """
 
     handle: Handle
@@ -123,7 +123,7 @@ class Suggestion:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """Whose the message is (`citizen` None: somebody new), and what changes."""
+    """Whose the message is (`citizen` None: somebody new), and what changes; releases come before attachments."""
 
     row: Row
     citizen: CitizenId | None
@@ -172,51 +172,53 @@ def decide_change(change: HandleChanged, known: Iterable[Known], *, rules: Rules
     """Decide on the channel's own word that old and new handles are one person; None when nothing follows.
 
     `known` tells of the handles of `change.old` and `change.new` in canonical form. A is the citizen of the old BSUID
-    or, without one, of the old phone.
+    or, without one, of the old phone. A decision without a citizen only releases: nobody is to be made for it.
 
-    | row         | when                                            | what
-    | ----------- | ----------------------------------------------- | ----------------------------------------------
-    | (None)      | nobody has an old handle                        | nothing
-    | CHANGE      | always else                                     | A's old handles are released at once, the new ones
-    |             |                                                 | nobody has go to A
-    | – a new one is C's | C has used it after the change           | stays with C (a late event), suggestion
-    |             | C has not, and the old BSUID named A            | from C to A, suggestion
-    |             | C has not, and only the old phone named A       | from C to nobody, suggestion: when two people swap
-    |             |                                                 | numbers, the second event would name the wrong one
-    | LATE_CHANGE | only the phone names A, and it wrote after the  | the phone is released, nothing is attached: who
-    |             | change, or A has an other BSUID than the event  | wrote isn't, or may not be, who moved on
+    | handle of the event | held by                                    | what
+    | ------------------- | ------------------------------------------ | ---------------------------------------------
+    | old, not also new   | A                                          | released at once
+    | old, not also new   | another, who hasn't used it since          | released: it was the mover's until now
+    | new                 | nobody                                     | to A
+    | new                 | C, who hasn't used it since                | released; to A if the old BSUID named A, for by
+    |                     |                                            | phones alone two swapping people look like one
+    | any                 | another, who has used it since             | stays: the event is late; suggestion
+
+    LATE_CHANGE: only the phone names A, and it wrote after the change, or A has an other BSUID than the event. Who
+    wrote isn't, or may not be, who moved on: the same releases, but nothing goes to A.
     """
     holders = {k.handle: k for k in known}
     old, new = (tuple(sorted(_proven(side, rules), key=_rank)) for side in (change.old, change.new))
     named = next((holders[h] for h in old if h in holders), None)
+    citizen = named.citizen if named else None
+    foreign = [holders[h] for h in new if h in holders and holders[h].citizen != citizen]
+    taken = {k.handle for k in foreign if not _seen_after(k, change.sent_at)}
+    given_up = {
+        h
+        for h in old
+        if h in holders
+        and h not in new
+        and (holders[h].citizen == citizen or not _seen_after(holders[h], change.sent_at))
+    }
+    release = tuple(
+        Release(handle=h, citizen=holders[h].citizen, reason="the channel's signed change of handles")
+        for h in dict.fromkeys(old + new)
+        if h in given_up | taken
+    )
     if named is None:
-        return None
-    citizen = named.citizen
-    gone = tuple(h for h in old if h not in new and h in holders and holders[h].citizen == citizen)
-    release = [Release(handle=h, citizen=citizen, reason="the channel says it was given up") for h in gone]
+        return Decision(row=Row.CHANGE, citizen=None, release=release) if release else None
     by_phone = named.handle.kind == "phone"
-    if by_phone and (_seen_after(named, change.sent_at) or _has_other_bsuid(named, old)):
-        return Decision(row=Row.LATE_CHANGE, citizen=citizen, release=tuple(release))
-    attach: list[Attach] = []
-    suggestions: list[Suggestion] = []
-    for handle in new:
-        holder = holders.get(handle)
-        if holder is not None and holder.citizen == citizen:
-            continue
-        if holder is not None:
-            suggestions.append(Suggestion(citizen=holder.citizen, reason=f"held the new {handle.kind} until now"))
-            if _seen_after(holder, change.sent_at):
-                continue
-            release.append(Release(handle=handle, citizen=holder.citizen, reason="the channel gave it to another"))
-            if by_phone:
-                continue
-        attach.append(Attach(handle=handle, evidence="the channel's signed change of handles"))
+    late = by_phone and (_seen_after(named, change.sent_at) or _has_other_bsuid(named, old))
+    gained = [h for h in new if h not in holders or (h in taken and not by_phone)]
     return Decision(
-        row=Row.CHANGE,
+        row=Row.LATE_CHANGE if late else Row.CHANGE,
         citizen=citizen,
-        attach=tuple(attach),
-        release=tuple(release),
-        suggestions=_each_once(tuple(suggestions)),
+        attach=()
+        if late
+        else tuple(Attach(handle=h, evidence="the channel's signed change of handles") for h in gained),
+        release=release,
+        suggestions=_each_once(
+            tuple(Suggestion(citizen=k.citizen, reason=f"held the new {k.handle.kind} until now") for k in foreign)
+        ),
     )
 
 

@@ -157,9 +157,11 @@ def change(old: tuple[Handle, ...], new: tuple[Handle, ...]) -> HandleChanged:
     return HandleChanged(external_id=ExternalId("wamid.x"), sent_at=NOW, old=old, new=new)
 
 
-CHANGES = [
+Handles = tuple[Handle, ...]
+CHANGES: list[tuple[str, Handles, Handles, list[Known], tuple[object, ...] | None]] = [
     ("nobody known", (P1, B1), (P2, B2), [], None),
-    ("nobody old known", (P1,), (P2,), [known(P2, C)], None),
+    ("nobody old known", (P1,), (P2,), [known(P2, C)], (Row.CHANGE, None, [], [(P2, C)], [])),
+    ("nobody old known, late", (P1,), (P2,), [known(P2, C, days=-1)], None),
     ("number and BSUID", (P1, B1), (P2, B2), [known(P1, A, B1), known(B1, A, P1)],
      (Row.CHANGE, A, [B2, P2], [(B1, A), (P1, A)], [])),
     ("BSUID only", (B1,), (B2,), [known(B1, A, P1)], (Row.CHANGE, A, [B2], [(B1, A)], [])),
@@ -167,6 +169,8 @@ CHANGES = [
     ("the phone stays", (P1, B1), (P1, B2), [known(P1, A, B1), known(B1, A, P1)],
      (Row.CHANGE, A, [B2], [(B1, A)], [])),
     ("the old phone is another's", (P1, B1), (P2, B2), [known(P1, C), known(B1, A)],
+     (Row.CHANGE, A, [B2, P2], [(B1, A), (P1, C)], [])),
+    ("… and used since", (P1, B1), (P2, B2), [known(P1, C, days=-1), known(B1, A)],
      (Row.CHANGE, A, [B2, P2], [(B1, A)], [])),
     ("the new one is known already", (P1, B1), (P2,), [known(B1, A), known(P2, A)],
      (Row.CHANGE, A, [], [(B1, A)], [])),
@@ -185,9 +189,7 @@ CHANGES = [
 
 
 @pytest.mark.parametrize(("old", "new", "holders", "expected"), [r[1:] for r in CHANGES], ids=[r[0] for r in CHANGES])
-def test_changes(
-    old: tuple[Handle, ...], new: tuple[Handle, ...], holders: list[Known], expected: tuple[object, ...] | None
-) -> None:
+def test_changes(old: Handles, new: Handles, holders: list[Known], expected: tuple[object, ...] | None) -> None:
     decision = decide_change(change(old, new), holders)
     assert (said(decision) if decision else None) == expected
     assert decide_change(change(old, new), list(reversed(holders))) == decision
