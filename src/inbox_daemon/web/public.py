@@ -42,13 +42,6 @@ def public_app(
     app.router.add_route("*", "/hooks/{instance}", Hooks(hooks, journal, bodies, refusals, accepting).handle)
     if cases is not None:
         app.add_routes(cases.routes(bodies, refusals))
-
-    async def nothing_here(request: web.Request) -> web.Response:
-        size = request.content_length
-        refusals.refused(instance="unknown", status=404, reason="unknown_path", size=size, remote=request.remote)
-        return plain(404)
-
-    app.router.add_route("*", "/{path:.*}", nothing_here)
     return app
 
 
@@ -131,6 +124,18 @@ class _Connection(web.RequestHandler):
         answer = plain(400 if status == 400 else 500)
         answer.force_close()
         return answer
+
+    async def finish_response(
+        self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
+    ) -> tuple[web.StreamResponse, bool]:
+        """Put our words in the place of what aiohttp says about paths that are not there."""
+        if isinstance(resp, web.HTTPException):
+            status = resp.status if resp.status in {404, 405} else 400
+            reason = {404: "unknown_path", 405: "method"}.get(status, "broken_http")
+            size = request.content_length
+            self._refusals.refused(instance="unknown", status=status, reason=reason, size=size, remote=request.remote)
+            resp = plain(status, allow=resp.headers.get("Allow", ""))
+        return await super().finish_response(request, resp, start_time)
 
     def log_exception(self, *args: Any, **details: Any) -> None:
         """Note what went wrong in aiohttp itself."""
