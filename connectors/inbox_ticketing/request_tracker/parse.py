@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.headerregistry import Address
 from email.message import EmailMessage
-from email.policy import SMTP
+from email.policy import default
 from typing import Any
 
 from inbox_daemon.model import Attachment, Draft, Entry, MessageKey, StoredFile
@@ -144,7 +144,7 @@ def gate_mail(entry: Entry, *, ticket: str, domain: str) -> str:
 
     Raises `ValueError` for an address that is none, or that ASCII can't carry.
     """
-    mail = EmailMessage(policy=SMTP.clone(refold_source="none"))
+    mail = EmailMessage(policy=default)
     mail["From"] = str(Address(display_name=one_line(entry.author_name), addr_spec=entry.reply_address))
     mail["Subject"] = f"Caso {ticket}"
     mail["Message-ID"] = f"<{message_id(entry.key, domain)}>"

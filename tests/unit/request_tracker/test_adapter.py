@@ -1,0 +1,234 @@
+"""What only Request Tracker does, played on the in-memory fake."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from contract.request_tracker_backstage import RtBackstage, rt_backstage
+from contract.ticketing_words import draft, entry, reference
+from inbox_daemon.errors import Credentials, Gone, Permanent, Uncertain
+from inbox_daemon.model import Cursor, TicketId
+from inbox_daemon.plugins import Context, Secret, WebhookRequest
+from inbox_ticketing.request_tracker import plugin
+from support.contexts import lend_context
+from support.rt_fake import RtState, User
+from support.rt_fake_http import serve_fake_rt
+
+
+@dataclass(kw_only=True)
+class Rt:
+    url: str
+    state: RtState
+    context: Context
+    agents: RtBackstage
+
+    def adapter(self, **changes: Any) -> Any:
+        settings = {"url": self.url, "token": Secret("1-27-00ff00ff"), "account": "inbox", "queue": "Atencion"}
+        return plugin.build(plugin.settings.model_validate(settings | changes), self.context)
+
+    def with_gate(self) -> Any:
+        return self.adapter(mail_gate_url=f"{self.url}/REST/1.0/NoAuth/mail-gateway")
+
+
+@pytest.fixture
+async def rt() -> AsyncIterator[Rt]:
+    async with serve_fake_rt() as (port, state), lend_context("salud-rt") as context:
+        url = f"http://127.0.0.1:{port}"
+        async with rt_backstage(url, "1-29-0ff00ff0", "InboxReference") as agents:
+            yield Rt(url=url, state=state, context=context, agents=agents)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"queue": "Inexistente"}, ("Inexistente", "SeeQueue")),
+        ({"queue": "Reservada"}, ("Reservada", "SeeQueue")),
+        ({"reference_field": "Suelto"}, ("Suelto", "Atencion", "Apply it")),
+        ({"account": "agente"}, ("agente", "account")),
+        ({"account": "nadie"}, ("nadie", "account")),
+        ({"closed_status": "terminado"}, ("closed_status", "ModifyTicket")),
+    ],
+)
+async def test_a_check_names_what_is_missing(rt: Rt, changes: dict[str, str], words: tuple[str, ...]) -> None:
+    with pytest.raises(Credentials) as missing:
+        await rt.adapter(**changes).check()
+    for word in ("salud-rt", *words):
+        assert word in str(missing.value)
+
+
+async def test_checks_leave_one_closed_ticket_and_write_no_more(rt: Rt) -> None:
+    adapter = rt.adapter(requestor_fallback="mesa@example.com")
+    await adapter.check()
+    written = len(rt.state.transactions)
+    [proof] = rt.state.tickets.values()
+    assert proof.status == "resolved"
+    assert proof.requestors == []
+    await adapter.check()
+    assert len(rt.state.transactions) == written
+
+
+async def test_a_field_taken_off_the_queue_does_not_look_like_not_there_yet(rt: Rt) -> None:
+    adapter, case = rt.adapter(), reference()
+    await adapter.check()
+    rt.state.queues["Atencion"] = ()
+    with pytest.raises(Credentials, match="InboxReference"):
+        await adapter.open_ticket(draft(case))
+    assert rt.state.tickets[2].status == "resolved"
+    with pytest.raises(Credentials, match="InboxReference"):
+        await adapter.check()
+
+
+async def test_the_requestor_is_the_granted_address_or_the_fallback_or_nobody(rt: Rt) -> None:
+    granted = draft(reference())
+    granted = replace(granted, first=replace(granted.first, reply_address="ana@example.com"))
+    for adapter, one, expected in (
+        (rt.adapter(), granted, ["ana@example.com"]),
+        (rt.adapter(requestor_fallback="mesa@example.com"), granted, ["ana@example.com"]),
+        (rt.adapter(requestor_fallback="mesa@example.com"), draft(reference()), ["mesa@example.com"]),
+        (rt.adapter(), draft(reference()), []),
+    ):
+        case = reference()
+        ticket = await adapter.open_ticket(replace(one, reference=case))
+        assert rt.state.tickets[int(ticket.id)].requestors == expected
+
+
+async def test_the_gate_makes_the_citizen_the_author(rt: Rt) -> None:
+    adapter, case = rt.with_gate(), reference()
+    assert adapter.capabilities.author == "entries"
+    ticket = await adapter.open_ticket(draft(case))
+    await adapter.close(ticket)
+    written = await adapter.append(ticket, entry(case, 2, address="ana@example.com"))
+    assert written.entry is not None
+    assert written.reopened
+    assert [line.author for line in await rt.agents.thread(ticket.id)] == ["inbox", "ana@example.com"]
+    await adapter.append(ticket, entry(case, 3))
+    await adapter.append(ticket, entry(case, 4, address="no es una dirección"))
+    assert [line.author for line in await rt.agents.thread(ticket.id)][2:] == ["inbox", "inbox"]
+
+
+async def test_what_the_gate_answers_decides(rt: Rt) -> None:
+    adapter, case = rt.with_gate(), reference()
+    ticket = await adapter.open_ticket(draft(case))
+    rt.state.gate_open = False
+    with pytest.raises(Permanent, match="ReplyToTicket"):
+        await adapter.append(ticket, entry(case, 2, address="ana@example.com"))
+    rt.state.gate_open = True
+    lost = rt.with_gate()
+    lost._settings = lost._settings.model_copy(update={"queue": "Inexistente"})
+    with pytest.raises(Uncertain):
+        await lost.append(ticket, entry(case, 2, address="ana@example.com"))
+
+
+async def test_only_privileged_strangers_to_the_ticket_answer_in_public(rt: Rt) -> None:
+    adapter, case = rt.with_gate(), reference()
+    ticket = await adapter.open_ticket(draft(case))
+    _, cursor = await adapter.updates(None)
+    await adapter.append(ticket, entry(case, 2, address="ana@example.com"))
+    stored = rt.state.tickets[int(ticket.id)]
+    outsider = User(id=77, name="vecino@example.com", privileged=False)
+    rt.state.users[outsider.name] = outsider
+    rt.state.write(outsider, stored, "Correspond", "Yo también", [])
+    await rt.agents.agent_answers(ticket.id, "Pasa la cuadrilla")
+    absent = "Auto-Submitted: auto-replied\n"
+    rt.state.write(rt.state.users["agente"], stored, "Correspond", "Estoy de licencia", [], headers=absent)
+    stored.requestors.append("otra")
+    rt.state.users["otra"] = User(id=78, name="otra", queues=frozenset({"Atencion"}))
+    rt.state.write(rt.state.users["otra"], stored, "Correspond", "Pedí esto yo", [])
+    found, _ = await adapter.updates(cursor)
+    entries = [update for update in found if update.state is None and not (update.own and update.author == "Inbox")]
+    assert [(one.text, one.public, one.own, one.automatic) for one in entries] == [
+        ("", False, True, False),
+        ("Yo también", False, False, False),
+        ("Pasa la cuadrilla", True, False, False),
+        ("Estoy de licencia", True, False, True),
+        ("Pedí esto yo", False, False, False),
+    ]
+
+
+async def test_no_answer_is_lost_behind_many_or_hidden_rows(rt: Rt) -> None:
+    adapter, case = rt.adapter(), reference()
+    ticket = await adapter.open_ticket(draft(case))
+    _, cursor = await adapter.updates(None)
+    for number in range(230):
+        rt.state.write(
+            rt.state.users["agente"], rt.state.tickets[int(ticket.id)], "Correspond", f"Respuesta {number}", []
+        )
+    found, _ = await adapter.updates(cursor)
+    assert [one.text for one in found if one.public] == [f"Respuesta {number}" for number in range(230)]
+
+
+async def test_an_answer_in_the_target_of_a_merge_is_told_for_our_ticket(rt: Rt) -> None:
+    adapter, case = rt.adapter(), reference()
+    ours = await adapter.open_ticket(draft(case))
+    body: dict[str, object] = {"Queue": "Atencion", "Subject": "De otro canal", "Content": "x"}
+    theirs = TicketId(str(rt.state.create(rt.state.users["agente"], body).id))
+    await rt.agents.merge(ours.id, theirs)
+    _, cursor = await adapter.updates(None)
+    await rt.agents.agent_answers(theirs, "Respuesta en el otro")
+    found, _ = await adapter.updates(cursor)
+    assert [(one.ticket, one.text) for one in found if one.public] == [(ours.id, "Respuesta en el otro")]
+
+
+async def test_a_ticket_moved_out_of_sight_is_gone_and_stops_nothing(rt: Rt) -> None:
+    adapter, case = rt.adapter(), reference()
+    ticket = await adapter.open_ticket(draft(case))
+    rt.state.tickets[int(ticket.id)].queue = "Reservada"
+    with pytest.raises(Gone) as gone:
+        await adapter.append(ticket, entry(case, 2))
+    assert gone.value.reason == "moved"
+
+
+@pytest.mark.parametrize("cursor", ["", "{}", '{"since": 3}', "null", '{"since": "ayer"}'])
+async def test_a_broken_cursor_is_told(rt: Rt, cursor: str) -> None:
+    with pytest.raises(Permanent):
+        await rt.adapter().updates(Cursor(cursor))
+
+
+def hint(body: bytes, secret: str | None) -> WebhookRequest:
+    signature = "sha256=" + hmac.new((secret or "").encode(), body, hashlib.sha256).hexdigest()
+    headers = {"x-inbox-signature": signature} if secret else {}
+    return WebhookRequest(method="POST", query={}, headers=headers, body=body)
+
+
+async def test_a_hint_is_taken_only_with_its_signature(rt: Rt) -> None:
+    adapter = rt.adapter(hint_secret=Secret("clave"))
+    body = json.dumps({"ticket": 7}).encode()
+    taken = adapter.parse_hint(hint(body, "clave"))
+    assert taken is not None
+    assert taken.tickets == ("7",)
+    for wrong in (hint(body, "otra"), hint(body, None)):
+        with pytest.raises(Credentials):
+            adapter.parse_hint(wrong)
+    for nonsense in (b"", b"[]", b"{}", b'{"ticket": "x/../1"}', b"\xff", b'{"ticket": null}'):
+        assert adapter.parse_hint(hint(nonsense, "clave")) is None
+    assert rt.adapter().parse_hint(hint(body, None)) is None
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("url", "rt.salud.example"),
+        ("url", "https://user:clave@rt.salud.example"),
+        ("url", "https://rt.salud.example/?a=b"),
+        ("token", "1-27-abc"),
+        ("reference_field", "Ref}'"),
+        ("reference_field", ""),
+        ("closed", "nunca"),
+        ("states", {"new": "inventado"}),
+        ("timeout_seconds", 0),
+        ("otra", 1),
+    ],
+)
+def test_wrong_settings_are_refused(key: str, value: object) -> None:
+    good = {"url": "https://rt.salud.example/", "token": Secret("x"), "account": "inbox", "queue": "Atencion"}
+    assert plugin.settings.model_validate(good).url == "https://rt.salud.example"
+    with pytest.raises(ValidationError):
+        plugin.settings.model_validate(good | {key: value})
