@@ -1,0 +1,3 @@
+"""What operators see: log, metrics, health, service manager, local duties."""
+
+from __future__ import annotations
