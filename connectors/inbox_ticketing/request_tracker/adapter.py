@@ -214,7 +214,7 @@ class RequestTracker:
         query = f"CF.{{{field}}} = {parse.quote(reference)} AND EffectiveId > 0"
         params = {"query": query, "fields": "Status,EffectiveId,CustomFields", "per_page": "100"}
         answer = await self._rest.get("/tickets", params)
-        rows = [row for row in self._rows(answer) if reference in row.references]
+        rows = [row for row in map(self._row, self._items(answer)) if reference in row.references]
         targets: dict[str, parse.Row] = {}
         for row in rows:
             final = row if row.effective == row.id else await self._read(row.effective)
@@ -266,10 +266,7 @@ class RequestTracker:
             raise Gone(f"{self._context.instance}: ticket {number} is not there", reason="deleted")
         if answer.status == 403:  # an agent moved this one; a right lost for all shows when the next is opened
             raise Gone(f"{self._context.instance}: ticket {number} is in a queue closed to us", reason="moved")
-        try:
-            return parse.read_row(answer.json, self._settings.reference_field)
-        except (KeyError, TypeError, AttributeError) as error:
-            raise Uncertain(f"{self._context.instance}: Request Tracker's answer is not a ticket") from error
+        return self._row(answer.json)
 
     async def _target(self, ticket: Ticket, *, closed_too: bool = False) -> parse.Row:
         """The ticket to write into, after merges. Raises `Gone`."""
@@ -302,8 +299,11 @@ class RequestTracker:
             raise Uncertain(f"{self._context.instance}: Request Tracker's answer is not a list")
         return [item for item in items if isinstance(item, dict)]
 
-    def _rows(self, answer: Answer) -> list[parse.Row]:
-        return [parse.read_row(item, self._settings.reference_field) for item in self._items(answer)]
+    def _row(self, item: object) -> parse.Row:
+        try:
+            return parse.read_row(item, self._settings.reference_field)
+        except (KeyError, TypeError, AttributeError) as error:
+            raise Uncertain(f"{self._context.instance}: Request Tracker's answer is not a ticket") from error
 
     def _state(self, status: str) -> str:
         return self._settings.states.get(status.lower(), "deleted" if status.lower() == "deleted" else "in_progress")

@@ -161,7 +161,7 @@ def quote(value: str) -> str:
 # ---------------------------------------------------------------- what RT answers
 
 
-def read_row(item: Mapping[str, Any], reference_field: str) -> Row:
+def read_row(item: Any, reference_field: str) -> Row:
     """One ticket from a search or a GET: ids come as strings or numbers, EffectiveId as a string or an object."""
     effective = item.get("EffectiveId")
     if isinstance(effective, Mapping):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import tomllib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -232,3 +233,18 @@ def test_wrong_settings_are_refused(key: str, value: object) -> None:
     assert plugin.settings.model_validate(good).url == "https://rt.salud.example"
     with pytest.raises(ValidationError):
         plugin.settings.model_validate(good | {key: value})
+
+
+def test_the_sample_names_every_setting_and_its_default() -> None:
+    lines = plugin.sample.splitlines()
+    as_given = tomllib.loads(plugin.sample)["destinations"]["salud-rt"]
+    everything = tomllib.loads("\n".join(line.removeprefix("# ") for line in lines if not line.startswith("##")))
+    table = everything["destinations"]["salud-rt"]
+    assert set(table) - {"kind"} == set(plugin.settings.model_fields)
+    for name, field in plugin.settings.model_fields.items():
+        default = field.get_default(call_default_factory=True)
+        if name not in as_given and default not in (None, ""):
+            assert table[name] == default, name
+    for given in (as_given, table):
+        secrets = {name: Secret("x") for name in ("token", "hint_secret") if name in given}
+        plugin.settings.model_validate({name: value for name, value in (given | secrets).items() if name != "kind"})
