@@ -21,7 +21,9 @@ from inbox_channels.email.parse_html import CUT
 _BLANKS = re.compile(r"\n(?:[^\S\n]*\n){2,}")
 _QUOTE_MARK = re.compile(r"^\s{0,3}>")
 _NESTED = re.compile(r"^\s{0,3}>\s?>|^\s{0,3}>\s*$")
-_REFORWARD = re.compile(r"\b(?:re ?env[ií]\w*|fwd?|forward\w*|encaminh\w*|FYI)\b", re.IGNORECASE)
+_REFORWARD = re.compile(
+    r"\b(?:re ?env[ií]\w*|fwd?|forward\w*|encaminh\w*|FYI|copio|transcrib\w*|pego)\b", re.IGNORECASE
+)
 _MAX_SIGNATURE_LINES = 12
 _MAX_SIGNATURE_CHARS = 700
 
@@ -116,6 +118,9 @@ def _announcement(plain: list[str], kinds: list[_Kind], index: int) -> tuple[int
         following = _next_filled(plain, index + 1)
         block = marks.header_block(plain, following, announced=True) if following < len(plain) else None
         return block or index + 1, block is not None
+    if marks.is_original_phrase(line):
+        block = marks.header_block(plain, index + 1, announced=True) if index + 1 < len(plain) else None
+        return block, block is not None
     if marks.is_rule(line):
         following = _next_filled(plain, index + 1)
         if following < len(plain) and following - index <= 3:
@@ -233,5 +238,7 @@ def _signature_end(plain: list[str], kinds: list[_Kind], start: int, end: int) -
     while stop < end and kinds[stop] is _Kind.WRITTEN and not marks.is_postscript(plain[stop]):
         stop += 1
     body = [line for line in plain[start + 1 : stop] if line]
+    if not body and stop < end and kinds[stop] is _Kind.WRITTEN:
+        return start  # two dashes drawn above a postscript
     too_long = len(body) > _MAX_SIGNATURE_LINES or sum(map(len, body)) > _MAX_SIGNATURE_CHARS
     return start if too_long or any(len(line) > 200 for line in body) else stop

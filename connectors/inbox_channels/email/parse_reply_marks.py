@@ -65,7 +65,15 @@ _TOLD = re.compile(
 )
 _OLD_GMAIL = re.compile(r"^\d{4}-\d\d-\d\d \d{1,2}:\d\d .{1,200}<[^<>\s]+@[^<>\s]+>:$")
 _QUOTING = re.compile(r"^(?:Citando a|Mensaje citado por|Quoting|Zitat von|Citando) .{2,120}[:：]$", re.IGNORECASE)
-_DASHED = re.compile(r"^-{2,} ?(?:On|El|En|Em|Ativado) .{10,300}(?:wrote|escribió|escreveu) ?-{2,}$", re.IGNORECASE)
+_DASHED = re.compile(
+    r"^-{3,} ?(?:(?:On|El|En|Em) .{10,300}(?:wrote|escribió|escreveu)|"
+    r"[^-]{2,100} (?:wrote|escribió|escreveu):) ?-{3,}$",
+    re.IGNORECASE,
+)
+# Yahoo's app for Android puts the quoted words behind the introduction, on the same line.
+_RUN_ON = re.compile(
+    r"^(?:El|On|Em) .{6,120}\d{1,2}[:.]\d{2}.{1,200}@[^\s<>]+> (?:escribió|wrote|escreveu): {2,}\S", re.IGNORECASE
+)
 
 
 def introduction(lines: Sequence[str], start: int, *, quoted_after: bool = False) -> int | None:
@@ -76,7 +84,7 @@ def introduction(lines: Sequence[str], start: int, *, quoted_after: bool = False
     first = lines[start]
     if not first or len(first) > _MAX_INTRODUCTION_CHARS:
         return None
-    if _OLD_GMAIL.match(first) or _QUOTING.match(first) or _DASHED.match(first):
+    if any(pattern.match(first) for pattern in (_OLD_GMAIL, _QUOTING, _DASHED, _RUN_ON)):
         return start + 1
     joined = ""
     for end in range(start, min(start + MAX_INTRODUCTION_LINES, len(lines))):
@@ -165,6 +173,11 @@ def is_original_marker(line: str) -> bool:
     return _ORIGINAL.match(line) is not None
 
 
+def is_original_phrase(line: str) -> bool:
+    """Whether a line is "Original Message" without dashes, which means something only above a block of headers."""
+    return _ORIGINAL_PHRASE.match(line) is not None
+
+
 def is_forward_marker(line: str) -> bool:
     """Whether a line says that a forwarded message follows."""
     return len(line) < 160 and _FORWARD.match(line) is not None
@@ -191,7 +204,8 @@ def header_block(lines: Sequence[str], start: int, *, announced: bool = False) -
             end, loose = index + 1, 0
             continue
         loose += 1
-        if loose > 3 or {"from", "date", "to", "subject"} <= kinds:
+        beyond = bool(line) and index > start and not lines[index - 1]  # a paragraph of its own
+        if beyond or loose > 3 or {"from", "date", "to", "subject"} <= kinds:
             break
         if line:
             values.append(line)
@@ -224,6 +238,11 @@ _SENT_FROM = re.compile(
     r"[.\s*_)\]]*$",
     re.IGNORECASE,
 )
+_SENTENCE = re.compile(  # what no program writes behind "Enviado desde"
+    r".\b(?:no|que|los|las|y|pero|por|porque|cuando|casa|oficina|lunes|martes|mi[ée]rcoles|jueves|viernes|hoy|ayer|and|was|"
+    r"but|it|on (?:mon|tues|wednes|thurs|fri|satur|sun)day|shop|office)\b",
+    re.IGNORECASE,
+)
 _LINK = re.compile(r"\s*(?:<[^<>]{0,300}>|\(https?://[^()\s]{0,300}\)|\[https?://[^\]\s]{0,300}\]|https?://\S{1,300})")
 _SIGNATURE_MARK = re.compile(r"^(?:-- ?|—|--)$")
 _POSTSCRIPT = re.compile(r"^(?:P\.? ?[DS]\.?|Posdata|Post ?data|Nota|Adjunto|PD)\b", re.IGNORECASE)
@@ -234,7 +253,7 @@ def is_sent_from(line: str) -> bool:
     if len(line) > 400:
         return False
     bare = _LINK.sub("", line).strip()
-    return len(bare) <= 110 and _SENT_FROM.match(bare) is not None
+    return len(bare) <= 110 and _SENT_FROM.match(bare) is not None and _SENTENCE.search(bare) is None
 
 
 def is_signature_mark(line: str) -> bool:
