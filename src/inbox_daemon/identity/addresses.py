@@ -28,6 +28,7 @@ _MAILTO = re.compile(r"mailto:(?P<address>[^?]*)(?:\?.*)?", re.IGNORECASE | re.D
 _ANGLE = re.compile(r"(?:[^<>\"]|\"(?:[^\"\\]|\\.)*\")*<(?P<address>[^<>]*)>", re.DOTALL)
 _ADDRESS = re.compile(r"(?P<local>\"(?:[^\"\\]|\\.)*\"|[^\s\"@]+)@(?P<domain>[^\s@]+)", re.DOTALL)
 _DOT_ATOM = re.compile(r"[\w!#$%&'*+/=?^`{|}~-]+(?:\.[\w!#$%&'*+/=?^`{|}~-]+)*")
+_CHAT_DOMAINS = frozenset({"c.us", "g.us", "s.whatsapp.net"})  # WhatsApp's ids look like addresses and are none
 _LABEL = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)", re.ASCII)
 
 
@@ -92,4 +93,4 @@ def _domain(written: str) -> str | None:
     domain = domain.lower()
     labels = domain.split(".")
     good = len(labels) > 1 and len(domain) <= 253 and all(_LABEL.fullmatch(label) for label in labels)
-    return domain if good and not labels[-1].isdigit() else None
+    return domain if good and not labels[-1].isdigit() and domain not in _CHAT_DOMAINS else None

@@ -16,7 +16,7 @@ from inbox_daemon.identity.phones import area_code, grouped, phone_match_key, re
 from inbox_daemon.model import Handle
 
 _BSUID = re.compile(r"[A-Z]{2}\.(?:ENT\.)?[A-Za-z0-9]{1,128}", re.ASCII)  # Meta, business-scoped user ids, 2026-05
-_CHAT_IDS = re.compile(r"\S+@(?:lid|g\.us|newsletter|broadcast)")  # WhatsApp's other ids: no phone, nobody's address
+_CHAT_IDS = re.compile(r"\S+@(?:lid|c\.us|s\.whatsapp\.net|g\.us|newsletter|broadcast)\.?")  # WhatsApp's, not mail
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

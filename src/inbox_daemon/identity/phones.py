@@ -34,7 +34,7 @@ from dataclasses import dataclass, field
 import phonenumbers
 from phonenumbers import PhoneMetadata, PhoneNumberFormat, PhoneNumberType
 
-_LONGEST = 120
+_LONGEST = 400
 _MARKS = ("9", "15")
 
 _DASHES = dict.fromkeys(map(ord, "‐‑‒–—―−⁃﹣-"), "-")
@@ -46,7 +46,7 @@ _LINK = re.compile(
 )
 _URI = re.compile(r"(?:tel|callto|sms|whatsapp):(?://)?(?P<number>[^?]*)(?:\?.*)?")
 _SIP = re.compile(r"sips?:(?P<number>\+?\d+)@\S+")
-_JID = re.compile(r"(?P<number>\d+)(?::\d+)?@(?:c\.us|s\.whatsapp\.net)")
+_JID = re.compile(r"(?P<number>[1-9]\d{7,14})(?::\d+)?@(?:c\.us|s\.whatsapp\.net)")
 _EXTENSION = re.compile(
     r"[\s,;]*(?:\b(?:interno|internos|int|extensi[oó]n|ext|anexo)|(?<=[\d\s])x|;ext=|#)[\s.:]*(?:n[o°.]+\s*)?(?P<extension>\d{1,6})$"
 )
@@ -76,11 +76,11 @@ class PhoneReading:
 
 def read_phone(text: str, *, default_area: str | None = None, country: str = "AR") -> PhoneReading | None:
     """Read `text` as one telephone number; None when it isn't shaped like one. Never raises."""
-    plain = _plain(text)
-    if len(plain) > _LONGEST:
+    if len(text) > _LONGEST:
         return None
+    plain = _plain(text)
     if given := _JID.fullmatch(plain):
-        return _foreign_or_abroad(given["number"], from_channel=True)
+        return _from_channel(given["number"])
     plain, extension = _unwrap(plain)
     numbers = [part for part in _SEVERAL.split(plain) if sum(map(str.isdigit, part)) >= 6]
     if len(numbers) > 1 or plain.count("+") > 1:
@@ -133,7 +133,7 @@ def area_code(national: str) -> str:
 
 def _plain(text: str) -> str:
     """Compatibility forms, foreign digits, dashes and spaces made plain; invisible characters gone; lower case."""
-    folded = unicodedata.normalize("NFKC", text[: _LONGEST * 4]).translate(_DASHES)
+    folded = unicodedata.normalize("NFKC", text).translate(_DASHES)
     kept = (_ascii_digit(c) for c in folded if unicodedata.category(c) not in {"Cf", "Cc", "Mn", "Me"} or c.isspace())
     return unicodedata.normalize("NFC", "".join(kept)).strip().lower()
 
@@ -167,7 +167,7 @@ def _read_digits(plain: str, default_area: str | None, country: str) -> PhoneRea
         return _invalid(digits)
     opening = plain.lstrip("([ ")
     if opening.startswith("+") or digits.startswith("00"):
-        return _foreign_or_abroad(digits.lstrip("0"))
+        return _abroad(digits.lstrip("0"))
     if country.upper() != "AR":
         return _typed_elsewhere(digits, country.upper())
     trunkless = digits.lstrip("0")
@@ -179,7 +179,7 @@ def _read_digits(plain: str, default_area: str | None, country: str) -> PhoneRea
     # Without a + only what can't be a mistyped Argentine number may be foreign: a lost digit of 362… is not Hungary.
     if len(digits) >= 11 and digits[0] in "456789":
         whole = plain.isdigit()
-        abroad = _foreign_or_abroad(digits)
+        abroad = _abroad(digits)
         if abroad.valid and (whole or _library_valid("+" + digits)):
             return abroad
     return _invalid(digits)
@@ -203,10 +203,9 @@ def _argentine(digits: str, *, international: bool = False) -> PhoneReading | No
     return _home(national, mobile=mobile)
 
 
-def _without_marks(digits: str, start: int = 0, marks: tuple[str, ...] = ()) -> Iterator[tuple[str, tuple[str, ...]]]:
+def _without_marks(digits: str, marks: tuple[str, ...] = ()) -> Iterator[tuple[str, tuple[str, ...]]]:
     """Every way to take the trunk 0 and at most one `9` and one `15` out of `digits` so that ten are left."""
-    if start == 0 and digits.startswith("0"):
-        digits = digits[1:]
+    digits = digits.removeprefix("0")
     if len(digits) == 10:
         yield digits, marks
     if not 10 < len(digits) <= 14:
@@ -214,8 +213,8 @@ def _without_marks(digits: str, start: int = 0, marks: tuple[str, ...] = ()) -> 
     for mark in _MARKS:
         for place in (0, 2, 3, 4):
             left = digits[:place] + digits[place + len(mark) :]
-            if mark not in marks and place >= start and digits.startswith(mark, place) and _fits(left, place, mark):
-                yield from _without_marks(left, place, (*marks, mark))
+            if mark not in marks and digits.startswith(mark, place) and _fits(left, place, mark):
+                yield from _without_marks(left, (*marks, mark))
 
 
 def _fits(left: str, place: int, mark: str) -> bool:
@@ -263,14 +262,17 @@ def _is_area(code: str) -> bool:
 # ---------------------------------------------------------------- elsewhere
 
 
-def _foreign_or_abroad(digits: str, *, from_channel: bool = False) -> PhoneReading:
+def _from_channel(digits: str) -> PhoneReading:
+    """WhatsApp's own id: believed as it is, whatever a library thinks of it."""
+    if re.fullmatch(r"549?[123]\d{9}", digits, re.ASCII):
+        return _home(digits[-10:], mobile=len(digits) == 13)
+    return _verbatim(digits, valid=True)
+
+
+def _abroad(digits: str) -> PhoneReading:
     """Read digits that begin with a country code."""
     if digits.startswith("54"):
-        rest = digits[2:]
-        home = _argentine(rest, international=True)
-        if home is not None:
-            return home
-        return _verbatim(digits, valid=from_channel and len(digits) in {12, 13})
+        return _argentine(digits[2:], international=True) or _verbatim(digits, valid=False)
     if re.fullmatch(r"521\d{10}", digits, re.ASCII):  # WhatsApp's ids keep the Mexican 1 that E.164 dropped in 2019
         return _verbatim(digits, valid=True)
     number = _parse("+" + digits)
@@ -279,7 +281,7 @@ def _foreign_or_abroad(digits: str, *, from_channel: bool = False) -> PhoneReadi
     if phonenumbers.is_valid_number(number):
         service = phonenumbers.number_type(number) in {PhoneNumberType.TOLL_FREE, PhoneNumberType.PREMIUM_RATE}
         return _verbatim(phonenumbers.format_number(number, PhoneNumberFormat.E164)[1:], valid=not service)
-    return _verbatim(digits, valid=phonenumbers.is_possible_number(number) or (from_channel and len(digits) <= 15))
+    return _verbatim(digits, valid=phonenumbers.is_possible_number(number))
 
 
 def _typed_elsewhere(digits: str, country: str) -> PhoneReading:

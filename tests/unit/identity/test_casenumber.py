@@ -94,13 +94,15 @@ def test_quoted_numbers_are_found_in_order_and_once() -> None:
     one, two, three = "GM3QN-R", "0QG82-M", "DT0QB-M"
     assert [encode(5), encode(6), encode(7)] == [one, two, three]
     text = f"""Buenas, escribo por el caso {two.lower()}. También por {one} (ya cerrado) y
-    por el #{three.replace("-", "")}, que repito: {two}. El {two.replace("0", "O")} no va sin la palabra."""
+    por el #{three.replace("-", "")}, que repito: {two}."""
     assert find_all(text) == [two, one, three]
     assert find_all(f"Estado {one}?") == find_all(f"[{one}]") == find_all(f"Re: Su consulta {one}") == [one]
     assert find_all(f"caso n° {one.lower().replace('-', ' ')}") == [one]
     assert find_all(f"caso {two.replace('0', 'o').lower()}") == [two]
     assert find_all(f"{one.replace('-', '–')}; {three.replace('-', ' - ')}") == [one, three]
     assert find_all(f"atencion+{one.lower()}@gob.test, {three}.m7") == [one, three]
+    assert find_all(two.replace("0", "O")) == []  # look-alikes are forgiven only after the word
+    assert find_all(f"caso {three.replace('-', '')} y {one}") == [three, one]
     letters_only = next(c for n in range(9999) if (c := encode(n)).replace("-", "").isalpha())
     assert find_all(letters_only) == find_all(f"caso {letters_only.lower()}") == [letters_only]
     assert find_all(letters_only.lower()) == []

@@ -48,7 +48,8 @@ NO_ADDRESSES = [
     "ana@192.0.2.1", "ana@x.test, eva@x.test", "ana@x.test;eva@x.test", "ana@x.test eva@x.test", '"ana@x.test',
     "<ana@x.test> <eva@x.test>", "Ana <ana@x.test", "a" * 65 + "@x.test", "ana@" + "a" * 64 + ".test",
     "ana@" + "a.b" * 90 + ".test", "mailto:", "mailto:?to=a@x.test", "\u212aarl@x.test", "İpek@x.test",
-    "\uff41na@x.test\n@y.test", "alice@example.test)bob@evil.test", "<ana@x.test>bob@evil.test", '""@x.test',
+    "\uff41na@x.test\n@y.test", "alice@example.test)bob@evil.test", "<ana@x.test>bob@evil.test",
+    "Ana <6@c.us>", '""@x.test',
 ]  # fmt: skip
 
 

@@ -199,6 +199,10 @@ FOREIGN = [
     ("+1 (202) 555-0123", "+12025550123"),
     ("+39 06 1234 5678", "+390612345678"),
     ("whatsapp:+14155238886", "+14155238886"),
+    ("99912345678@c.us", "+99912345678"),  # no such country code: still what the channel said
+    ("55118765432199@s.whatsapp.net", "+55118765432199"),
+    ("54362412345@c.us", "+54362412345"),
+    ("5480012345678@c.us", "+5480012345678"),
 ]
 
 SERVICES_AND_SLIPS = """
@@ -230,6 +234,8 @@ SERVICES_AND_SLIPS = """
 362 412345
 362 41234567
 36241234567
+36249123456
+3624 9 123456
 0362 4123 45678
 351512345678
 +54 362 412345
@@ -258,6 +264,7 @@ SERVICES_AND_SLIPS = """
 NO_PHONES = [
     "anonymous", "unknown", "private", "s", "0", "", " ", "-", "+", "()", "O362 4I23456", "0362 l5 4123456",
     "30.123.456", "20-30123456-7", "23/11/2026", "2026-11-23", "123456789012345@lid", "120363040404040404@g.us",
+    "6@c.us", "a@c.us.", "0000000000@c.us",
     "Ministerio de Salud", "llamar al 105", "caso 4F7K2-8", "12",
 ]  # fmt: skip
 
@@ -315,6 +322,7 @@ def test_what_is_no_number_is_unknown(form: str) -> None:
         ("154123456", "0362", MOBILE, False),
         ("4123456", "362", UNMARKED, True),
         ("412-3456", "362", UNMARKED, True),
+        ("541-2345", "362", "+543625412345", True),
         ("15 41234567", "11", "+5491141234567", False),
         ("4123-4567", "11", "+541141234567", True),
         ("15 412345", "3721", "+5493721412345", False),
@@ -365,6 +373,11 @@ def test_an_extension_is_cut_off_and_kept_apart(form: str, value: str, extension
 )
 def test_another_country_s_habits(form: str, country: str, value: str) -> None:
     assert normalize(form, country=country).value == value
+
+
+def test_the_end_of_a_long_text_is_not_overlooked() -> None:
+    assert normalize("0362 15 4123456" + "\u200b" * 300).valid
+    assert not normalize("0362 15 4123456" + "\u200b" * 600 + " / 4123457").valid
 
 
 def test_an_unknown_country_never_raises() -> None:
