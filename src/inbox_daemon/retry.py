@@ -47,7 +47,7 @@ class Decision:
 
 def backoff(policy: Policy, attempts: int, jitter: float) -> timedelta:
     """Doubling delay after `attempts` tries, spread by `jitter` in [0, 1): between a half and the whole of it."""
-    whole = min(policy.first * 2 ** min(attempts - 1, 30), policy.most)
+    whole: timedelta = min(policy.first * 2 ** min(attempts - 1, 30), policy.most)
     return whole * (0.5 + jitter / 2)
 
 

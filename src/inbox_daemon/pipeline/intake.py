@@ -53,6 +53,7 @@ class Taken:
 
     events: int = 0
     messages: int = 0
+    types: Counter[str] = field(default_factory=Counter)
     ignored: Counter[str] = field(default_factory=Counter)
     malformed: list[Malformed] = field(default_factory=list)
 
@@ -173,6 +174,7 @@ class Intake:
             received_at=item.envelope.received_at,
         )
         for event in events:
+            taken.types[type(event).__name__.lower()] += 1
             reason = self._handle(parcel, event, taken)
             if reason is None:
                 taken.messages += 1

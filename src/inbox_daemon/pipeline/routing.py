@@ -40,6 +40,28 @@ def fold(text: str) -> str:
     return " ".join(bare.split())
 
 
+def compile_rule(
+    *,
+    name: str,
+    destination: str,
+    channels: Sequence[str] = (),
+    instances: Sequence[str] = (),
+    keywords: Sequence[str] = (),
+    pattern: str = "",
+    matter: str = "consulta",
+) -> Rule:
+    """A rule as configured. Raises `re.error` for a pattern that is none."""
+    return Rule(
+        name=name,
+        destination=destination,
+        channels=frozenset(channels),
+        instances=frozenset(instances),
+        keywords=tuple(keywords),
+        pattern=re.compile(pattern, re.IGNORECASE) if pattern else None,
+        matter=matter,
+    )
+
+
 def rule_fits(rule: Rule, *, channel: str, instance: str, text: str, folded: str) -> bool:
     """Whether every condition of `rule` holds; `folded` is `fold(text)`."""
     if rule.channels and channel not in rule.channels:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, Row, and_, func, insert, select, update
 
 from inbox_daemon.identity.casenumber import encode
 from inbox_daemon.model import CaseNumber, Ticket, TicketId
@@ -72,6 +72,17 @@ def find_open(
         select(conversation)
         .where(*wanted)
         .order_by(conversation.c.last_message_at.desc(), conversation.c.id.desc())
+        .limit(1)
+    ).one_or_none()
+    return None if row is None else _as_conversation(row)
+
+
+def find_by_ticket(connection: Connection, destination: str, ticket_id: str) -> Conversation | None:
+    """The newest conversation that stands in this ticket."""
+    row = connection.execute(
+        select(conversation)
+        .where(conversation.c.destination == destination, conversation.c.ticket_id == ticket_id)
+        .order_by(conversation.c.id.desc())
         .limit(1)
     ).one_or_none()
     return None if row is None else _as_conversation(row)
@@ -202,3 +213,15 @@ def entries_of(connection: Connection, conversation_id: int) -> list[tuple[str, 
             )
         )
     ]
+
+
+def told_since(connection: Connection, since: datetime) -> list[tuple[Conversation, int]]:
+    """Conversations with a message delivered of those received since, and how many of these each has."""
+    rows = connection.execute(
+        select(message.c.conversation_id, func.count())
+        .join(dispatch, and_(dispatch.c.message_id == message.c.id, dispatch.c.attachment_id.is_(None)))
+        .where(message.c.received_at >= since, dispatch.c.state == "done")
+        .group_by(message.c.conversation_id)
+        .order_by(message.c.conversation_id)
+    ).all()
+    return [(read(connection, row[0]), row[1]) for row in rows]

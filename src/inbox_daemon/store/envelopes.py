@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, Connection, and_, delete, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, or_, select, update
 
 from inbox_daemon.model import Envelope, InstanceId, Malformed
 from inbox_daemon.store import schema
@@ -166,3 +166,10 @@ def replay(
         .where(and_(*wanted))
         .values(state="new", reason=None, attempts=0, due_at=db_now(), holder=None, lease_until=None)
     ).rowcount
+
+
+def unread(connection: Connection) -> int:
+    """How many envelopes wait to be read."""
+    return int(
+        connection.execute(select(func.count()).select_from(_envelope).where(_envelope.c.state == "new")).scalar_one()
+    )

@@ -196,11 +196,11 @@ def park(connection: Connection, step: Step, reason: str) -> bool:
     return _settle(connection, step, state="parked", reason=reason)
 
 
-def recover(connection: Connection, holder: str, settle: timedelta) -> int:
+def recover(connection: Connection, holder: str, destination: str, settle: timedelta) -> int:
     """What an earlier life of this node had in flight when it died may have been done; returns how many."""
     return connection.execute(
         update(dispatch)
-        .where(dispatch.c.state == "sending", dispatch.c.holder == holder)
+        .where(dispatch.c.state == "sending", dispatch.c.holder == holder, dispatch.c.destination == destination)
         .values(
             state="unknown", holder=None, lease_until=None, due_at=after_now(settle), reason="restarted in mid-call"
         )

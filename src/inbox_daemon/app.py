@@ -1,0 +1,194 @@
+"""The running daemon: starts the parts in order, watches over them, and stops them within a time limit."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import signal
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
+from pathlib import Path
+from typing import IO
+
+import structlog
+
+from inbox_daemon.assembly import Parts, attachments_dir, build, build_instances, open_database, policy_of
+from inbox_daemon.errors import InboxError, SettingsError
+from inbox_daemon.health import DaemonHealth
+from inbox_daemon.observability import configure_logging
+from inbox_daemon.pipeline import files
+from inbox_daemon.plugins import Pushed, Secret
+from inbox_daemon.registry import Instances, resolve
+from inbox_daemon.scheduling import Scheduler
+from inbox_daemon.service_manager import ServiceManager
+from inbox_daemon.settings import Settings
+from inbox_daemon.store import attachments, envelopes, outbox
+from inbox_daemon.store.casebook import StoredCaseBook
+from inbox_daemon.store.database import Database, StorageBroken
+from inbox_daemon.store.migrate import migrate
+from inbox_daemon.web.case import Cases
+from inbox_daemon.web.links import CaseLinks
+from inbox_daemon.web.operations import operations_app
+from inbox_daemon.web.public import Limits, listen, public_app
+
+LOOK_SECONDS = 5.0
+BALANCE_SECONDS = 300.0
+LONGEST_RESTART_SECONDS = 30.0
+CHECK_SECONDS = 60.0
+_log = structlog.get_logger(__name__)
+
+
+async def run(settings: Settings, instances: Instances) -> int:
+    """Run until SIGTERM or SIGINT; the exit code is 70 when the disk failed. Raises `SettingsError`, `OSError`."""
+    configure_logging(settings.daemon.log_format, settings.daemon.log_level)
+    manager = ServiceManager()
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    async with AsyncExitStack() as stack:
+        stack.enter_context(_only_one(settings.state_dir))
+        database = open_database(settings)
+        stack.callback(database.close)
+        await asyncio.to_thread(migrate, database)
+        parts = await build(settings, instances, database, stack)
+        await _recover(parts)
+        health = DaemonHealth(parts)
+        await _serve(parts, health, stack)
+        workers = await stack.enter_async_context(_working(parts, health, stop))
+        health.phase = "running"
+        await health.look()
+        watchdog = asyncio.create_task(manager.watch(health.alive), name="service manager")
+        stack.callback(watchdog.cancel)
+        manager.ready("receiving")
+        _log.info("daemon.started", channels=len(parts.channels), destinations=len(parts.adapters), node=parts.node)
+        await stop.wait()
+        health.phase = "stopping"
+        manager.stopping()
+        _log.info("daemon.stopping", workers=len(workers))
+    _log.info("daemon.stopped")
+    return 70 if health.fatal else 0
+
+
+def _only_one(folder: Path) -> IO[str]:
+    """Hold the state folder for this process. Raises `SettingsError` when another one has it."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    lock = (folder / "lock").open("w", encoding="utf-8")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        lock.close()
+        raise SettingsError(
+            f"another inbox-daemon runs on {folder}",
+            key="daemon.state_dir",
+            remedy="stop it first, or give this one a state_dir of its own",
+        ) from None
+    return lock
+
+
+async def _recover(parts: Parts) -> None:
+    """Take up what an earlier life of this node left in the middle."""
+    files.sweep(attachments_dir(parts.settings))
+    for name in parts.dispatchers:
+        settle = policy_of(parts.settings, parts.adapters[name].capabilities.index_lag_seconds).settle
+        cut = await parts.database.run(partial(outbox.recover, holder=parts.node, destination=name, settle=settle))
+        if cut:
+            _log.warning("dispatch.recovered", destination=name, steps=cut)
+    await parts.database.run(lambda connection: envelopes.recover(connection, parts.node))
+    await parts.database.run(lambda connection: attachments.recover(connection, parts.node))
+
+
+async def _serve(parts: Parts, health: DaemonHealth, stack: AsyncExitStack) -> None:
+    """Open both listeners; the operations one first, so that health can be asked while starting."""
+    settings = parts.settings
+    limits = Limits(
+        max_body_bytes=settings.public.max_body_bytes,
+        body_seconds=settings.public.body_seconds,
+        max_connections=settings.public.max_connections,
+    )
+    operations = operations_app(health=health, metrics=parts.metrics)
+    runner = await listen(operations, *settings.operations.address, Limits())
+    stack.push_async_callback(runner.cleanup)
+    public = public_app(
+        hooks={name: channel for name, channel in parts.channels.items() if isinstance(channel, Pushed)},
+        journal=parts.journal,
+        cases=Cases(parts.casebook, parts.links, settings.daemon.name, settings.daemon.zone),
+        limits=limits,
+        accepting=health.accepting,
+    )
+    runner = await listen(public, *settings.public.address, limits)
+    stack.push_async_callback(runner.cleanup)
+
+
+@asynccontextmanager
+async def _working(parts: Parts, health: DaemonHealth, stop: asyncio.Event) -> AsyncIterator[list[asyncio.Task[None]]]:
+    """Run all workers; at the end stop them in order: nothing new is begun, what runs gets its time."""
+    jobs: dict[str, Callable[[], Awaitable[None]]] = {"intake": parts.intake.run, "fetcher": parts.fetcher.run}
+    jobs |= {f"dispatch {name}": one.run for name, one in parts.dispatchers.items()}
+    jobs |= {f"follow {name}": one.run for name, one in parts.followers.items()}
+    jobs |= {f"poll {name}": one.run for name, one in parts.pollers.items()}
+    tasks = [asyncio.create_task(_supervise(name, job, health, stop), name=name) for name, job in jobs.items()]
+    scheduler = Scheduler(parts.settings.daemon.zone)
+    scheduler.every("look", LOOK_SECONDS, health.look)
+    scheduler.every("balance", BALANCE_SECONDS, health.balance, at_once=True)
+    scheduler.start()
+    try:
+        yield tasks
+    finally:
+        await scheduler.stop()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        seconds = parts.settings.daemon.stop_seconds * 0.7
+        await asyncio.gather(*(one.drain(seconds) for one in parts.dispatchers.values()))
+        await asyncio.gather(*(one.stop() for one in parts.pollers.values()), return_exceptions=True)
+
+
+async def _supervise(name: str, job: Callable[[], Awaitable[None]], health: DaemonHealth, stop: asyncio.Event) -> None:
+    """Start a worker again whatever ends it; a broken disk ends the process, which starts anew on what is there."""
+    pause = 0.5
+    while True:
+        try:
+            await job()
+        except StorageBroken:
+            health.fatal = "the disk failed"
+            _log.critical("storage.broken", worker=name)
+            stop.set()
+            return
+        except Exception:  # noqa: BLE001 - one worker's end must not be everyone's
+            _log.exception("worker.crashed", worker=name, again_in_seconds=pause)
+        await asyncio.sleep(pause)
+        pause = min(pause * 2, LONGEST_RESTART_SECONDS)
+
+
+async def check_online(settings: Settings) -> list[tuple[str, str | None]]:
+    """Log in to everything configured; (instance, None or what is wrong and what to do)."""
+    instances = resolve(settings)
+    async with AsyncExitStack() as stack:
+        database = open_database(settings)
+        stack.callback(database.close)
+        links = CaseLinks(
+            settings.public.link_secret or Secret("only checking"), settings.public.base_url, settings.public.link_days
+        )
+        channels, adapters = build_instances(settings, instances, StoredCaseBook(database), links, stack)
+        checks = {**channels, **adapters}
+
+        async def ask(name: str, check: Callable[[], Awaitable[None]]) -> tuple[str, str | None]:
+            try:
+                async with asyncio.timeout(CHECK_SECONDS):
+                    await check()
+            except InboxError as error:
+                return name, str(error)
+            except TimeoutError:
+                return name, f"no answer within {CHECK_SECONDS:g} s"
+            return name, None
+
+        return list(await asyncio.gather(*(ask(name, one.check) for name, one in checks.items())))
+
+
+def with_database(settings: Settings) -> Database:
+    """The migrated database, for commands that work beside the daemon."""
+    database = open_database(settings)
+    migrate(database)
+    return database

@@ -1,0 +1,292 @@
+"""Builds the parts of a running daemon from its settings, and lets them go again. Starts nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import socket
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import structlog
+from sqlalchemy import make_url
+
+from inbox_daemon.model import InstanceId
+from inbox_daemon.observability import Metrics
+from inbox_daemon.outgoing import Sessions
+from inbox_daemon.pipeline.dispatch import Dispatcher
+from inbox_daemon.pipeline.drafting import Drafting
+from inbox_daemon.pipeline.fetching import Fetcher
+from inbox_daemon.pipeline.filing import Filing
+from inbox_daemon.pipeline.following import Follower
+from inbox_daemon.pipeline.intake import Intake, Taken
+from inbox_daemon.pipeline.parsing import Parser
+from inbox_daemon.pipeline.polling import Poller
+from inbox_daemon.pipeline.receive import Journal, day_in
+from inbox_daemon.pipeline.rendering import Wording
+from inbox_daemon.pipeline.routing import Rule, compile_rule
+from inbox_daemon.plugins import Channel, Context, Polled, TicketingAdapter
+from inbox_daemon.registry import DestinationInstance, Instances
+from inbox_daemon.retry import Policy
+from inbox_daemon.settings import Settings, link_secret
+from inbox_daemon.store.casebook import StoredCaseBook
+from inbox_daemon.store.database import Database
+from inbox_daemon.web.links import CaseLinks
+
+FOLLOW_SECONDS = 60.0
+
+
+def open_database(settings: Settings) -> Database:
+    """The configured database; the folder of an embedded one is made when missing."""
+    url = make_url(settings.database_url)
+    if url.get_backend_name() == "sqlite":
+        Path(url.database or "").parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return Database(url)
+    password = settings.database.password
+    url = url.set(drivername="postgresql+psycopg", password=password.reveal() if password else None)
+    return Database(url, pool_size=settings.database.pool_size)
+
+
+def node_name(settings: Settings) -> str:
+    """Name of this node, the same after a restart: host and state folder, which one process at a time has locked."""
+    folder = hashlib.sha256(str(settings.state_dir).encode()).hexdigest()[:8]
+    return f"{quote(socket.gethostname())}-{folder}"
+
+
+def attachments_dir(settings: Settings) -> Path:
+    """Where attachments are kept."""
+    return settings.state_dir / "attachments"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """Everything built. `channels` and `adapters` are the live objects of the configured instances."""
+
+    settings: Settings
+    database: Database
+    node: str
+    metrics: Metrics
+    links: CaseLinks
+    casebook: StoredCaseBook
+    channels: Mapping[InstanceId, Channel]
+    adapters: Mapping[InstanceId, TicketingAdapter]
+    parser: Parser
+    journal: Journal
+    intake: Intake
+    fetcher: Fetcher
+    dispatchers: Mapping[InstanceId, Dispatcher]
+    followers: Mapping[InstanceId, Follower]
+    pollers: Mapping[InstanceId, Poller]
+
+
+def policy_of(settings: Settings, index_lag_seconds: float = 0.0) -> Policy:
+    """How retries go, for a destination whose look-ups lag by so much."""
+    delivery = settings.delivery
+    return Policy(
+        first=timedelta(seconds=delivery.retry_first_seconds),
+        most=timedelta(seconds=delivery.retry_max_seconds),
+        give_up=timedelta(days=delivery.give_up_days),
+        settle=timedelta(seconds=delivery.settle_seconds + index_lag_seconds),
+    )
+
+
+async def build(settings: Settings, instances: Instances, database: Database, stack: AsyncExitStack) -> Parts:
+    """Build all parts; what must be closed is left to `stack`. Raises `SettingsError` from a plug-in's `build`."""
+    links = CaseLinks(
+        link_secret(settings.public.link_secret, settings.state_dir),
+        settings.public.base_url,
+        settings.public.link_days,
+    )
+    casebook = StoredCaseBook(database)
+    channels, adapters = build_instances(settings, instances, casebook, links, stack)
+    metrics = Metrics.create()
+    node = node_name(settings)
+    arrived = asyncio.Event()
+    journal = Journal(database, day_in(settings.daemon.zone), arrived)
+    parser = Parser()
+    stack.callback(parser.close)
+    dispatchers = _dispatchers(settings, instances, database, node, adapters, metrics)
+
+    def wake_dispatchers() -> None:
+        for dispatcher in dispatchers.values():
+            dispatcher.wake.set()
+
+    fetcher = Fetcher(
+        channels=channels,
+        database=database,
+        node=node,
+        folder=attachments_dir(settings),
+        max_bytes=settings.attachments.max_bytes,
+        policy=policy_of(settings),
+        fetched=wake_dispatchers,
+    )
+
+    def taken_in(instance: str, taken: Taken, seconds: float) -> None:
+        count_taken(metrics, instance, taken, seconds)
+        if taken.messages:
+            wake_dispatchers()
+            fetcher.wake.set()
+
+    return Parts(
+        settings=settings,
+        database=database,
+        node=node,
+        metrics=metrics,
+        links=links,
+        casebook=casebook,
+        channels=channels,
+        adapters=adapters,
+        parser=parser,
+        journal=journal,
+        intake=Intake(
+            database=database,
+            channels=instances.channels,
+            filing=filing_of(settings),
+            parser=parser,
+            node=node,
+            arrived=arrived,
+            busy=lambda: journal.busy,
+            taken_in=taken_in,
+        ),
+        fetcher=fetcher,
+        dispatchers=dispatchers,
+        followers=_followers(settings, adapters, database, node),
+        pollers=_pollers(settings, channels, database, node, arrived),
+    )
+
+
+def build_instances(
+    settings: Settings, instances: Instances, casebook: StoredCaseBook, links: CaseLinks, stack: AsyncExitStack
+) -> tuple[dict[InstanceId, Channel], dict[InstanceId, TicketingAdapter]]:
+    """Build every channel and adapter; nothing is connected yet."""
+    sessions = Sessions(f"inbox-daemon/{version('inbox-daemon')}")
+    stack.push_async_callback(sessions.close)
+
+    def lend(name: InstanceId) -> Context:
+        return Context(
+            instance=name,
+            session=sessions.make,
+            log=structlog.get_logger("plugin").bind(instance=name),
+            now=lambda: datetime.now(UTC),
+            zone=settings.daemon.zone,
+            public_url=settings.public.base_url,
+            casebook=casebook,
+            case_link=links.address,
+        )
+
+    channels = {name: one.plugin.build(one.settings, lend(name)) for name, one in instances.channels.items()}
+    adapters = {name: one.plugin.build(one.settings, lend(name)) for name, one in instances.destinations.items()}
+    for built in (*channels.values(), *adapters.values()):
+        stack.push_async_callback(built.aclose)
+    return channels, adapters
+
+
+def filing_of(settings: Settings) -> Filing:
+    """The filing rules as configured."""
+    return Filing(
+        rules=[_rule(route) for route in settings.routes],
+        default=settings.routing.default,
+        window=timedelta(days=settings.conversation.window_days),
+        order_grace=timedelta(seconds=settings.delivery.order_grace_seconds),
+        max_attachments=settings.attachments.max_per_message,
+        wording=Wording(settings.daemon.language, settings.daemon.zone),
+    )
+
+
+def _rule(route: Any) -> Rule:
+    return compile_rule(
+        name=route.name,
+        destination=route.destination,
+        channels=route.channels,
+        instances=route.instances,
+        keywords=route.keywords,
+        pattern=route.pattern,
+        matter=route.matter,
+    )
+
+
+def _dispatchers(
+    settings: Settings,
+    instances: Instances,
+    database: Database,
+    node: str,
+    adapters: Mapping[InstanceId, TicketingAdapter],
+    metrics: Metrics,
+) -> dict[InstanceId, Dispatcher]:
+    drafting = Drafting(
+        Wording(settings.daemon.language, settings.daemon.zone),
+        {name: one.plugin.kind for name, one in instances.channels.items()},
+    )
+
+    def observe(destination: str, outcome: str, seconds: float) -> None:
+        metrics.dispatches.labels(destination, outcome).inc()
+        metrics.dispatch_seconds.labels(destination).observe(seconds)
+        if outcome == "done":
+            metrics.last_delivery.labels(destination).set_to_current_time()
+
+    def one(name: InstanceId, destination: DestinationInstance) -> Dispatcher:
+        return Dispatcher(
+            name=name,
+            adapter=adapters[name],
+            database=database,
+            node=node,
+            drafting=drafting,
+            policy=policy_of(settings, destination.plugin.capabilities.index_lag_seconds),
+            attempt=timedelta(seconds=settings.delivery.attempt_seconds),
+            parallel=destination.parallel,
+            on_unknown=destination.on_unknown,
+            attachments=attachments_dir(settings),
+            observe=observe,
+        )
+
+    return {name: one(name, destination) for name, destination in instances.destinations.items()}
+
+
+def _followers(
+    settings: Settings, adapters: Mapping[InstanceId, TicketingAdapter], database: Database, node: str
+) -> dict[InstanceId, Follower]:
+    return {
+        name: Follower(
+            name=name,
+            adapter=adapter,
+            database=database,
+            node=node,
+            policy=policy_of(settings),
+            every=timedelta(seconds=FOLLOW_SECONDS),
+        )
+        for name, adapter in adapters.items()
+        if adapter.capabilities.updates != "none"
+    }
+
+
+def _pollers(
+    settings: Settings, channels: Mapping[InstanceId, Channel], database: Database, node: str, arrived: asyncio.Event
+) -> dict[InstanceId, Poller]:
+    return {
+        name: Poller(
+            name=name,
+            channel=channel,
+            database=database,
+            node=node,
+            day=day_in(settings.daemon.zone),
+            policy=policy_of(settings),
+            arrived=arrived,
+        )
+        for name, channel in channels.items()
+        if isinstance(channel, Polled)
+    }
+
+
+def count_taken(metrics: Metrics, instance: str, taken: Taken, seconds: float) -> None:
+    """Count what an envelope came to."""
+    metrics.intake_seconds.labels(instance).observe(seconds)
+    for type_, number in taken.types.items():
+        metrics.events.labels(instance, type_).inc(number)
+    for reason, number in taken.ignored.items():
+        metrics.ignored.labels(instance, reason).inc(number)

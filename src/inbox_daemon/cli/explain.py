@@ -1,0 +1,108 @@
+"""`inbox-daemon explain`: what the daemon would make of raw inputs, touching nothing."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from inbox_daemon.cli import main as frame
+from inbox_daemon.errors import InboxError, SettingsError
+from inbox_daemon.explanation import describe_event, describe_handle
+from inbox_daemon.model import Envelope, InstanceId
+
+_EPILOG = """\
+KIND is a channel (see `inbox-daemon plugins`), or `handles`: files of telephone numbers, addresses and ids, one a line.
+
+examples:
+  inbox-daemon explain whatsapp body.json
+  inbox-daemon explain email --json mails/*.eml    one JSON line per file, in order
+  inbox-daemon explain handles --json numbers.txt  one JSON line per line of the file
+  … | inbox-daemon explain handles -               from standard input
+
+Nothing is stored, sent or fetched, and no configuration is needed.
+"""
+MOST_BYTES = 100_000_000
+
+
+def add_parser(subparsers: frame.Subparsers) -> None:
+    """Add the command's own parser."""
+    parser = subparsers.add_parser(
+        "explain",
+        help="what would be made of raw inputs?",
+        description="Parses raw inputs (webhook bodies, mails, identifiers) and shows what the daemon makes of them.",
+        epilog=_EPILOG,
+    )
+    parser.add_argument("kind", metavar="KIND", help="a channel's kind, or handles")
+    parser.add_argument("files", metavar="FILE", nargs="+", help="a raw input; - is standard input")
+    parser.add_argument("--json", action="store_true", help="one JSON line per input")
+    parser.add_argument("--area", metavar="CODE", help="handles: area code of numbers written without one (362)")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Explain every file; returns the exit code (64 when a file can't be read, after the others)."""
+    from tqdm import tqdm
+
+    explain = _handles(args) if args.kind == "handles" else _channel(args)
+    unreadable = 0
+    quiet = len(args.files) < 100 or not sys.stderr.isatty()
+    for name in tqdm(args.files, unit="file", disable=quiet):
+        try:
+            raw = _read(name)
+        except OSError as error:
+            print(f"{name}: {error.strerror}", file=sys.stderr)
+            unreadable += 1
+            continue
+        for found in explain(raw):
+            _show(found, name, as_json=args.json)
+    return frame.USAGE if unreadable else frame.OK
+
+
+def _read(name: str) -> bytes:
+    if name == "-":
+        return sys.stdin.buffer.read(MOST_BYTES)
+    with Path(name).open("rb") as file:
+        return file.read(MOST_BYTES)
+
+
+def _handles(args: argparse.Namespace) -> Any:
+    def explain(raw: bytes) -> Iterator[dict[str, Any]]:
+        for line in raw.decode("utf-8-sig", "replace").splitlines():
+            if line.strip():
+                yield describe_handle(line, default_area=args.area)
+
+    return explain
+
+
+def _channel(args: argparse.Namespace) -> Any:
+    from inbox_daemon import registry
+
+    if args.kind not in registry.installed().channels:
+        known = ", ".join([*registry.installed().channels, "handles"])
+        raise SettingsError(f"there is no kind {args.kind!r} to explain", remedy=f"use one of: {known}")
+    plugin = registry.channel_plugin(args.kind)
+    settings = plugin.settings.model_construct()
+
+    def explain(raw: bytes) -> Iterator[dict[str, Any]]:
+        envelope = Envelope(instance=InstanceId(args.kind), body=raw, received_at=datetime.now(UTC))
+        try:
+            events = plugin.parse(envelope, settings)
+        except InboxError as error:
+            yield {"parked": str(error)}
+        except Exception as error:  # noqa: BLE001 - the daemon would park it, too
+            yield {"parked": f"the parser failed with {type(error).__name__}"}
+        else:
+            yield {"events": [describe_event(event) for event in events]}
+
+    return explain
+
+
+def _show(found: dict[str, Any], name: str, *, as_json: bool) -> None:
+    option = 0 if as_json else orjson.OPT_INDENT_2
+    text = orjson.dumps(found, option=option).decode("utf-8")
+    print(text if as_json else f"{name}:\n{text}")

@@ -1,0 +1,67 @@
+"""`inbox-daemon status`: how the running daemon stands, asked over its operations listener."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import urllib.error
+import urllib.request
+from typing import Any
+
+import orjson
+
+from inbox_daemon.cli import main as frame
+
+_EPILOG = """\
+exits with 0 when the daemon is ready, with 69 when it does not answer or is not ready
+
+examples:
+  inbox-daemon status
+  inbox-daemon status --json | jq .destinations
+"""
+
+
+def add_parser(subparsers: frame.Subparsers) -> None:
+    """Add the command's own parser."""
+    parser = subparsers.add_parser(
+        "status",
+        help="how does the running daemon stand?",
+        description="Asks the running daemon for every channel, destination and queue.",
+        epilog=_EPILOG,
+    )
+    parser.add_argument("--json", action="store_true", help="the whole answer as JSON")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Ask and show; returns the exit code."""
+    from inbox_daemon import registry
+
+    settings, _ = registry.configure(args.config)
+    url = f"http://{settings.operations.listen}/status"
+    try:
+        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(url, timeout=15) as answer:
+            status = orjson.loads(answer.read())
+    except (OSError, urllib.error.URLError, ValueError):
+        print(f"no answer from {url}: is the daemon running?", file=sys.stderr)
+        return frame.UNAVAILABLE
+    if args.json:
+        print(orjson.dumps(status, option=orjson.OPT_INDENT_2).decode())
+    else:
+        _show(status)
+    return frame.OK if status["ready"] else frame.UNAVAILABLE
+
+
+def _show(status: dict[str, Any]) -> None:
+    reason = f" ({status['reason']})" if status["reason"] else ""
+    print(f"{'ready' if status['ready'] else 'NOT ready'}{reason}, version {status['version']}, node {status['node']}")
+    for name, channel in status["channels"].items():
+        more = f", {channel['detail']}" if channel.get("detail") else ""
+        print(
+            f"  channel      {name:<24} {channel['state']:<9} unread {channel['unread']}, parked {channel['parked']}{more}"
+        )
+    for name, one in status["destinations"].items():
+        more = f", {one['detail']}" if one.get("detail") else ""
+        print(
+            f"  destination  {name:<24} {one['state']:<9} waiting {one['waiting']}, unknown {one['unknown']}, "
+            f"parked {one['parked']}, oldest {one['oldest_seconds']:g} s{more}"
+        )

@@ -1,0 +1,143 @@
+"""What the daemon tells of itself: whether it lives, whether it may receive, and how everything stands."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
+from importlib.metadata import version
+from typing import Any
+
+from sqlalchemy import Connection, text
+
+from inbox_daemon.assembly import Parts
+from inbox_daemon.pipeline.receive import day_in
+from inbox_daemon.store import figures, ledger
+from inbox_daemon.store.figures import Figures, Queue
+
+LEAST_FREE_BYTES = 50_000_000
+"""Below this the node no longer acknowledges: a transaction that half fits is worth nothing."""
+LEDGER_DAYS = 30
+
+
+class DaemonHealth:
+    """Implements `web.operations.Health` for the running daemon."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._started_at = datetime.now(UTC)
+        self.phase = "starting"
+        self.fatal: str | None = None
+        self._trouble: str | None = None
+
+    def alive(self) -> str | None:
+        """See `Health.alive`."""
+        return self.fatal
+
+    def not_ready(self) -> str | None:
+        """See `Health.not_ready`."""
+        if self.phase != "running":
+            return self.phase
+        return self.fatal or self._trouble
+
+    def accepting(self) -> bool:
+        """Whether the public listener may take anything."""
+        return self.not_ready() is None
+
+    async def look(self) -> None:
+        """Every few seconds: is there room, does the database take writes, how long are the queues."""
+        metrics = self._parts.metrics
+        free = shutil.disk_usage(self._parts.settings.state_dir).free
+        metrics.disk_free_bytes.set(free)
+        trouble = None
+        if free < LEAST_FREE_BYTES:
+            trouble = "disk full"
+        try:
+            await self._parts.database.run(_touch)
+            found = await self._parts.database.read(figures.read)
+        except Exception as error:  # noqa: BLE001 - whatever it is, nothing can be received
+            metrics.database_writable.set(0)
+            self._trouble = f"database not writable ({type(error).__name__})"
+        else:
+            metrics.database_writable.set(1)
+            self._trouble = trouble
+            self._gauge(found)
+        metrics.ready.set(self.not_ready() is None)
+
+    async def balance(self) -> None:
+        """Now and then: do the books balance."""
+        for instance, imbalance in (await self._imbalances()).items():
+            self._parts.metrics.ledger_imbalance.labels(instance).set(imbalance)
+
+    async def status(self) -> Mapping[str, Any]:
+        """See `Health.status`."""
+        found = await self._parts.database.read(figures.read)
+        return {
+            "version": version("inbox-daemon"),
+            "node": self._parts.node,
+            "ready": self.not_ready() is None,
+            "reason": self.not_ready(),
+            "started_at": self._started_at.isoformat(),
+            "channels": {name: self._channel(name, found) for name in self._parts.channels},
+            "destinations": {name: self._destination(name, found) for name in self._parts.adapters},
+            "attachments_waiting": found.attachments_waiting,
+            "open_conversations": found.open_conversations,
+            "ledger": [asdict(line) | {"balance": line.balance} for line in await self._ledger(2)],
+        }
+
+    def _channel(self, name: Any, found: Figures) -> dict[str, Any]:
+        poller = self._parts.pollers.get(name)
+        state: dict[str, Any] = {"state": "up"} if poller is None else _plain(asdict(poller.state))
+        return state | {
+            "unread": found.unread.get(name, 0),
+            "parked": found.parked_envelopes.get(name, 0) + found.parked_items.get(name, 0),
+        }
+
+    def _destination(self, name: Any, found: Figures) -> dict[str, Any]:
+        queue = found.queues.get(name, Queue())
+        age = (found.at - queue.oldest).total_seconds() if queue.oldest else 0.0
+        state = _plain(asdict(self._parts.dispatchers[name].state))
+        return state | {
+            "waiting": queue.waiting,
+            "unknown": queue.unknown,
+            "parked": queue.parked,
+            "oldest_seconds": round(age, 1),
+        }
+
+    def _gauge(self, found: Figures) -> None:
+        metrics = self._parts.metrics
+        for name, dispatcher in self._parts.dispatchers.items():
+            queue = found.queues.get(name, Queue())
+            age = (found.at - queue.oldest).total_seconds() if queue.oldest else 0.0
+            metrics.queue_depth.labels(name).set(queue.waiting + queue.unknown)
+            metrics.queue_oldest_seconds.labels(name).set(age)
+            metrics.parked.labels(name, "step").set(queue.parked)
+            metrics.instance_up.labels(name).set(dispatcher.state.state == "up")
+            metrics.instance_stopped.labels(name).set(dispatcher.state.state == "refused")
+        for name in self._parts.channels:
+            poller = self._parts.pollers.get(name)
+            metrics.unread_envelopes.labels(name).set(found.unread.get(name, 0))
+            metrics.parked.labels(name, "envelope").set(found.parked_envelopes.get(name, 0))
+            metrics.parked.labels(name, "item").set(found.parked_items.get(name, 0))
+            metrics.instance_up.labels(name).set(poller is None or poller.state.state in {"up", "elsewhere", "waiting"})
+            metrics.instance_stopped.labels(name).set(poller is not None and poller.state.state == "refused")
+
+    async def _ledger(self, days: int) -> list[ledger.Line]:
+        since = day_in(self._parts.settings.daemon.zone)(datetime.now(UTC) - timedelta(days=days - 1))
+        return await self._parts.database.read(lambda connection: ledger.read(connection, since))
+
+    async def _imbalances(self) -> dict[str, int]:
+        sums: dict[str, int] = dict.fromkeys(self._parts.channels, 0)
+        for line in await self._ledger(LEDGER_DAYS):
+            sums[line.instance] = sums.get(line.instance, 0) + abs(line.balance)
+        return sums
+
+
+def _touch(connection: Connection) -> None:
+    """A write that changes nothing, to learn whether one is possible."""
+    connection.execute(text("UPDATE lease SET holder = holder WHERE name = ''"))
+
+
+def _plain(state: dict[str, Any]) -> dict[str, Any]:
+    return {key: value.isoformat() if isinstance(value, datetime) else value for key, value in state.items()}

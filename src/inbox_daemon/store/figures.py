@@ -1,0 +1,78 @@
+"""How things stand, in numbers, for the status page and the metrics."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, func, select
+
+from inbox_daemon.store.clock import db_now
+from inbox_daemon.store.schema import attachment, conversation, dispatch, envelope, malformed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Queue:
+    """Open steps of one destination. `unknown` ones wait for their look-up; `oldest` is when the oldest was written."""
+
+    waiting: int = 0
+    unknown: int = 0
+    parked: int = 0
+    oldest: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figures:
+    """Numbers of the moment; `at` is the database's clock."""
+
+    at: datetime
+    queues: dict[str, Queue]
+    unread: dict[str, int]
+    parked_envelopes: dict[str, int]
+    parked_items: dict[str, int]
+    attachments_waiting: int
+    open_conversations: int
+
+
+def read(connection: Connection) -> Figures:
+    """Count everything that is open."""
+    by_instance = select(envelope.c.instance, func.count().label("number")).group_by(envelope.c.instance)
+    items = by_instance.join(malformed, malformed.c.envelope_id == envelope.c.id).where(malformed.c.state == "parked")
+    return Figures(
+        at=connection.execute(select(db_now())).scalar_one(),
+        queues=_queues(connection),
+        unread=_pairs(connection, by_instance.where(envelope.c.state == "new")),
+        parked_envelopes=_pairs(connection, by_instance.where(envelope.c.state == "parked")),
+        parked_items=_pairs(connection, items),
+        attachments_waiting=_number(
+            connection, select(func.count()).select_from(attachment).where(attachment.c.state == "waiting")
+        ),
+        open_conversations=_number(
+            connection, select(func.count()).select_from(conversation).where(conversation.c.state == "open")
+        ),
+    )
+
+
+def _queues(connection: Connection) -> dict[str, Queue]:
+    counts: dict[str, dict[str, int]] = {}
+    oldest: dict[str, datetime] = {}
+    rows = connection.execute(
+        select(dispatch.c.destination, dispatch.c.state, func.count(), func.min(dispatch.c.created_at))
+        .where(dispatch.c.state.not_in(["done", "discarded"]))
+        .group_by(dispatch.c.destination, dispatch.c.state)
+    )
+    for destination, state, number, first in rows:
+        word = state if state in {"unknown", "parked"} else "waiting"
+        books = counts.setdefault(destination, {})
+        books[word] = books.get(word, 0) + number
+        if word != "parked":
+            oldest[destination] = min(first, oldest.get(destination, first))
+    return {name: Queue(**books, oldest=oldest.get(name)) for name, books in counts.items()}
+
+
+def _pairs(connection: Connection, statement: object) -> dict[str, int]:
+    return {row[0]: row[1] for row in connection.execute(statement)}  # type: ignore[call-overload]
+
+
+def _number(connection: Connection, statement: object) -> int:
+    return int(connection.execute(statement).scalar_one())  # type: ignore[call-overload]

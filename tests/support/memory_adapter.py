@@ -1,0 +1,185 @@
+"""A ticketing system in memory that can lie, hang and forget: the oracle for tests of the dispatcher.
+
+It keeps what really happened (`tickets`), whatever it told its caller. `faults` are taken one at a time, oldest first,
+each for the next write.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+
+from inbox_daemon.errors import Credentials, Gone, Permanent, Transient, Uncertain
+from inbox_daemon.model import (
+    CaseNumber,
+    Cursor,
+    Draft,
+    Entry,
+    EntryId,
+    Hint,
+    MessageKey,
+    StoredFile,
+    Ticket,
+    TicketId,
+    TicketUpdate,
+    Written,
+)
+from inbox_daemon.plugins import Capabilities, WebhookRequest
+
+
+class Fault(Enum):
+    """What goes wrong with one write."""
+
+    REFUSED = "provably not done"
+    LOST_ANSWER = "done, and the answer is lost"
+    LOST_REQUEST = "not done, and nobody knows"
+    PERMANENT = "refused for good"
+    CREDENTIALS = "not allowed"
+    CRASH = "the adapter has a bug after the work was done"
+    HANG = "never answers, and the work was done"
+
+
+@dataclass(slots=True)
+class Kept:
+    """A ticket as it really stands."""
+
+    id: str
+    reference: str
+    subject: str
+    entries: list[tuple[str, str, str]] = field(default_factory=list)
+    """(kind, key, body)"""
+    open: bool = True
+    gone: bool = False
+
+
+class MemoryAdapter:
+    """One ticketing system."""
+
+    def __init__(self, capabilities: Capabilities | None = None) -> None:
+        self.capabilities = capabilities or Capabilities()
+        self.tickets: list[Kept] = []
+        self.faults: deque[Fault] = deque()
+        self.writes = 0
+        self.lookups = 0
+        self.down = False
+        self.delay_seconds = 0.0
+        self.in_flight = 0
+        self.most_in_flight = 0
+
+    async def check(self) -> None:
+        """Fine."""
+
+    async def open_ticket(self, draft: Draft) -> Ticket:
+        """Create."""
+
+        def work() -> Kept:
+            kept = Kept(id=str(len(self.tickets) + 1), reference=draft.reference, subject=draft.subject)
+            kept.entries.append(("open", draft.first.key, draft.first.body))
+            self.tickets.append(kept)
+            return kept
+
+        return self._ticket(await self._write(work))
+
+    async def append(self, ticket: Ticket, entry: Entry) -> Written:
+        """Add a citizen's entry."""
+        return await self._add("append", ticket, entry)
+
+    async def note(self, ticket: Ticket, entry: Entry) -> Written:
+        """Add a note."""
+        return await self._add("note", ticket, entry)
+
+    async def attach(self, ticket: Ticket, entry: Entry, file: StoredFile) -> Written:
+        """Add a file."""
+        return await self._add("attach", ticket, entry)
+
+    async def close(self, ticket: Ticket) -> None:
+        """Close."""
+        self._kept(ticket).open = False
+
+    async def find(self, reference: CaseNumber) -> Ticket | None:
+        """Look up by reference."""
+        self._reached()
+        self.lookups += 1
+        found = [kept for kept in self.tickets if kept.reference == reference]
+        if len(found) > 1:
+            raise Permanent("several tickets carry this reference")
+        return self._ticket(found[0]) if found else None
+
+    async def find_entry(self, ticket: Ticket, key: MessageKey) -> Written | None:
+        """Look up by key."""
+        self._reached()
+        self.lookups += 1
+        kept = self._kept(ticket)
+        position = next((i for i, (_, own, _) in enumerate(kept.entries) if own == key), None)
+        return None if position is None else self._written(kept, position)
+
+    async def updates(self, cursor: Cursor | None) -> tuple[Sequence[TicketUpdate], Cursor | None]:
+        """Nothing new."""
+        return [], cursor
+
+    def parse_hint(self, request: WebhookRequest) -> Hint | None:
+        """None."""
+        return None
+
+    async def aclose(self) -> None:
+        """Nothing to let go."""
+
+    async def _add(self, kind: str, ticket: Ticket, entry: Entry) -> Written:
+        kept = self._kept(ticket)
+        if kept.gone:
+            self._reached()
+            raise Gone("closed for good", reason="closed")
+
+        def work() -> int:
+            kept.entries.append((kind, entry.key, entry.body))
+            return len(kept.entries) - 1
+
+        return self._written(kept, await self._write(work))
+
+    async def _write(self, work):  # type: ignore[no-untyped-def]
+        self._reached()
+        self.writes += 1
+        self.in_flight += 1
+        self.most_in_flight = max(self.most_in_flight, self.in_flight)
+        try:
+            await asyncio.sleep(self.delay_seconds)
+            return await self._faulty(work)
+        finally:
+            self.in_flight -= 1
+
+    async def _faulty(self, work):  # type: ignore[no-untyped-def]
+        fault = self.faults.popleft() if self.faults else None
+        match fault:
+            case Fault.REFUSED:
+                raise Transient("connection refused")
+            case Fault.LOST_REQUEST:
+                raise Uncertain("reset")
+            case Fault.PERMANENT:
+                raise Permanent("the body is not accepted")
+            case Fault.CREDENTIALS:
+                raise Credentials("the token is refused")
+        done = work()
+        match fault:
+            case Fault.LOST_ANSWER:
+                raise Uncertain("reset after the work")
+            case Fault.CRASH:
+                raise RuntimeError("a bug")
+            case Fault.HANG:
+                await asyncio.sleep(3600)
+        return done
+
+    def _reached(self) -> None:
+        if self.down:
+            raise Transient("connection refused")
+
+    def _kept(self, ticket: Ticket) -> Kept:
+        return next(kept for kept in self.tickets if kept.id == ticket.id)
+
+    def _ticket(self, kept: Kept) -> Ticket:
+        return Ticket(id=TicketId(kept.id), number=f"T{kept.id}", url=f"http://tickets.test/{kept.id}", open=kept.open)
+
+    def _written(self, kept: Kept, position: int) -> Written:
+        return Written(ticket=self._ticket(kept), entry=EntryId(f"{kept.id}/{position}"))

@@ -1,0 +1,158 @@
+"""The pipeline without listeners: envelopes in, steps out to adapters in memory, driven by tests step by step."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any, cast
+from zoneinfo import ZoneInfo
+
+from inbox_channels.whatsapp import plugin as whatsapp
+from inbox_daemon.model import Envelope, InstanceId
+from inbox_daemon.pipeline.dispatch import Dispatcher
+from inbox_daemon.pipeline.drafting import Drafting
+from inbox_daemon.pipeline.filing import Filing
+from inbox_daemon.pipeline.intake import Intake
+from inbox_daemon.pipeline.parsing import Parser
+from inbox_daemon.pipeline.receive import day_in
+from inbox_daemon.pipeline.rendering import Wording
+from inbox_daemon.pipeline.routing import Rule, compile_rule
+from inbox_daemon.plugins import TicketingAdapter
+from inbox_daemon.registry import ChannelInstance
+from inbox_daemon.retry import Policy
+from inbox_daemon.store import envelopes, figures, ledger
+from inbox_daemon.store.database import Database
+
+ZONE = ZoneInfo("America/Argentina/Cordoba")
+INSTANCE = InstanceId("whatsapp-centro")
+FAST = Policy(
+    first=timedelta(milliseconds=20),
+    most=timedelta(milliseconds=200),
+    give_up=timedelta(minutes=5),
+    settle=timedelta(milliseconds=50),
+)
+SALUD = compile_rule(name="salud", destination="salud", keywords=["turno", "hospital"])
+
+
+class Pipes:
+    """One node of the pipeline on a database."""
+
+    def __init__(
+        self,
+        database: Database,
+        adapters: Mapping[str, TicketingAdapter],
+        *,
+        node: str = "node",
+        rules: Sequence[Rule] = (SALUD,),
+        default: str = "gobierno",
+        policy: Policy = FAST,
+        attempt: timedelta = timedelta(seconds=10),
+        on_unknown: Any = "park",
+        order_grace: timedelta = timedelta(0),
+        folder: Path = Path("/nonexistent"),
+    ) -> None:
+        self.database = database
+        self.node = node
+        self.arrived = asyncio.Event()
+        settings = whatsapp.settings.model_construct()
+        channel = ChannelInstance(name=INSTANCE, plugin=whatsapp, settings=settings)
+        wording = Wording("es-AR", ZONE)
+        self.intake = Intake(
+            database=database,
+            channels={INSTANCE: channel},
+            filing=Filing(
+                rules=rules,
+                default=default,
+                window=timedelta(days=14),
+                order_grace=order_grace,
+                max_attachments=30,
+                wording=wording,
+            ),
+            parser=Parser(),
+            node=node,
+            arrived=self.arrived,
+            busy=lambda: False,
+            taken_in=lambda instance, taken, seconds: None,
+        )
+        self.dispatchers = {
+            name: Dispatcher(
+                name=name,
+                adapter=adapter,
+                database=database,
+                node=node,
+                drafting=Drafting(wording, {INSTANCE: "whatsapp"}),
+                policy=policy,
+                attempt=attempt,
+                parallel=8,
+                on_unknown=on_unknown,
+                attachments=folder,
+                observe=lambda destination, outcome, seconds: None,
+            )
+            for name, adapter in adapters.items()
+        }
+
+    async def receive(self, *bodies: bytes) -> None:
+        """Journal bodies as if they had been posted now."""
+        now = datetime.now(UTC)
+        rows = [(Envelope(instance=INSTANCE, body=body, received_at=now), day_in(ZONE)(now)) for body in bodies]
+        await self.database.run(partial(envelopes.append, envelopes=rows))
+
+    async def take_in(self) -> None:
+        """Take in everything that waits."""
+        lease = timedelta(seconds=60)
+        while claimed := await self.database.run(lambda c: envelopes.claim(c, self.node, lease, 20)):
+            await self.intake.take_in(claimed)
+
+    @asynccontextmanager
+    async def dispatching(self) -> AsyncIterator[None]:
+        """Run the dispatchers meanwhile."""
+        tasks = [asyncio.create_task(one.run()) for one in self.dispatchers.values()]
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            for one in self.dispatchers.values():
+                await one.drain(5)
+
+    async def settled(self, *, seconds: float = 20) -> figures.Figures:
+        """Wait until nothing waits or is unknown any more; what is parked stays."""
+
+        def idle(found: figures.Figures) -> bool:
+            return not any(queue.waiting or queue.unknown for queue in found.queues.values())
+
+        return await self.until(idle, seconds=seconds)
+
+    async def until(self, condition: Callable[[figures.Figures], bool], *, seconds: float = 20) -> figures.Figures:
+        """Wait for a condition of the figures."""
+        deadline = time.monotonic() + seconds
+        while True:
+            found = await self.database.read(figures.read)
+            if condition(found):
+                return found
+            assert time.monotonic() < deadline, found
+            await asyncio.sleep(0.02)
+
+    async def deliver(self, *bodies: bytes) -> figures.Figures:
+        """Receive, take in and dispatch everything."""
+        await self.receive(*bodies)
+        await self.take_in()
+        async with self.dispatching():
+            return await self.settled()
+
+    async def books(self) -> list[ledger.Line]:
+        """The ledger, which must balance."""
+        lines = await self.database.read(ledger.read)
+        assert all(line.balance == 0 for line in lines), lines
+        return lines
+
+
+def body_of(kept: Any) -> list[str]:
+    """The bodies of a ticket of `MemoryAdapter`, in order."""
+    return [cast("str", body) for _, _, body in kept.entries]
