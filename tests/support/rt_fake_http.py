@@ -82,6 +82,8 @@ def _transaction_json(one: Transaction) -> dict[str, Any]:
         "Type": one.kind,
         "Creator": {**_ref("user", one.creator), "RealName": one.creator.capitalize()},
         "Created": _w3c(one.created),
+        "ObjectId": str(one.ticket),
+        "ObjectType": "RT::Ticket",
         "Field": one.changed,
         "OldValue": one.old,
         "NewValue": one.new,
@@ -138,9 +140,6 @@ def _clause(state: RtState, text: str) -> Callable[[Ticket], bool]:
         return lambda ticket: True
     if text == "EffectiveId != id":
         return lambda ticket: ticket.effective != ticket.id
-    if found := re.fullmatch(r"LastUpdated > '(.+)'", text):
-        moment = datetime.fromisoformat(found[1])
-        return lambda ticket: ticket.updated > moment
     if found := re.fullmatch(r"\((id = \d+(?: OR id = \d+)*)\)", text):
         wanted = {int(number) for number in re.findall(r"\d+", found[1])}
         return lambda ticket: ticket.id in wanted
@@ -206,6 +205,8 @@ async def tickets(request: web.Request) -> web.Response:
     except ValueError as error:
         return _problem(400, f"Wrong query, expecting a KEYWORD in '{error}'")
     found = state.search(_me(request), clauses, merged_too="EffectiveId" in query)
+    if request.query.get("orderby") == "LastUpdated":
+        found = iter(sorted(found, key=lambda ticket: ticket.updated, reverse=request.query.get("order") == "DESC"))
     fields = request.query.get("fields", "").split(",")
     return _page(request, [_ticket_json(state, ticket, fields) for ticket in found], total=True)
 
@@ -307,14 +308,12 @@ async def _message_of(request: web.Request) -> tuple[dict[str, Any], list[tuple[
     return body, files
 
 
-@routes.post(r"/REST/2.0/ticket/{id:\d+}/history")
-async def history(request: web.Request) -> web.Response:
-    ticket = _seen(request)
-    if isinstance(ticket, web.Response):
-        return ticket
-    rows = [_transaction_json(one) for one in request.app[STATE].history(ticket)]
-    rows = _filtered(rows, await request.json())
-    return _page(request, rows, total=False, hidden=lambda row: row["Type"] in HIDDEN)
+@routes.post("/REST/2.0/transactions")
+async def transactions(request: web.Request) -> web.Response:
+    state, queues = request.app[STATE], _me(request).queues
+    visible = {str(one.id) for one in state.tickets.values() if one.queue in queues}
+    rows = _filtered([_transaction_json(one) for one in state.transactions], await request.json())
+    return _page(request, rows, total=False, hidden=lambda row: row["Type"] in HIDDEN or row["ObjectId"] not in visible)
 
 
 @routes.get(r"/REST/2.0/ticket/{id:\d+}/history")

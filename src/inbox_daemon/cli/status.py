@@ -57,7 +57,8 @@ def _show(status: dict[str, Any]) -> None:
     for name, channel in status["channels"].items():
         more = f", {channel['detail']}" if channel.get("detail") else ""
         print(
-            f"  channel      {name:<24} {channel['state']:<9} unread {channel['unread']}, parked {channel['parked']}{more}"
+            f"  channel      {name:<24} {channel['state']:<9} unread {channel['unread']}, "
+            f"parked {channel['parked']}{more}"
         )
     for name, one in status["destinations"].items():
         more = f", {one['detail']}" if one.get("detail") else ""

@@ -1,4 +1,4 @@
-"""Fixtures `database` (one test, both engines) and `postgresql`: fresh databases of the schema, on SQLite and PostgreSQL."""
+"""Fixtures `database` (each test once on SQLite and once on PostgreSQL) and `postgresql`: fresh, migrated databases."""
 
 from __future__ import annotations
 

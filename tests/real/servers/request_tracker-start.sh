@@ -2,7 +2,7 @@
 # Request Tracker 5 (Debian) with REST2 on SQLite under DIRECTORY: a private instance, nothing of /etc is used.
 # usage: request_tracker-start.sh DIRECTORY
 # Seeded: queue Atencion with the ticket custom field InboxReference; queue Reservada, in which the service account
-# has no rights; custom field Suelto, applied nowhere; service account inbox; agent agente (token and rights).
+# has no rights, with the custom field Suelto; service account inbox; agent agente (token and rights).
 # Outgoing mail is written to DIRECTORY/var/*.mbox.
 set -euo pipefail
 . "$(dirname "$0")/common.sh"
@@ -44,7 +44,7 @@ seed() {
     { Name => 'Reservada' },
 );
 @CustomFields = map { { Name => $_->[0], Type => 'FreeformSingle', LookupType => 'RT::Queue-RT::Ticket', @{ $_->[1] } } }
-    [ 'InboxReference', [ ApplyTo => 'Atencion' ] ], [ 'Suelto', [] ];
+    [ 'InboxReference', [ ApplyTo => 'Atencion' ] ], [ 'Suelto', [ ApplyTo => 'Reservada' ] ];
 @Users = map { { Name => $_, EmailAddress => "$_\@chaco.test", RealName => ucfirst, Privileged => 1, Password => "$_-clave" } }
     qw(inbox agente);
 my @service = qw(SeeQueue ShowTicket ShowTicketComments CreateTicket ReplyToTicket CommentOnTicket ModifyTicket

@@ -21,7 +21,7 @@ class RequestTrackerServer:
     """The service account has no rights here; the agent has."""
     reference_field: str
     loose_field: str
-    """A custom field that is applied to no queue."""
+    """A custom field that is applied to the closed queue only."""
     account: str
     token: str = field(repr=False)
     agent: str

@@ -6,7 +6,7 @@ import email
 import email.policy
 import json
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -122,10 +122,12 @@ def test_a_ticket_is_read_in_each_of_its_shapes() -> None:
     assert target.id == target.effective == found.effective
 
 
-def test_a_history_is_read() -> None:
-    answer, opened, closed = [parse.read_transaction(item) for item in recorded("history")["items"]]
+def test_transactions_are_read() -> None:
+    items = recorded("transactions")["items"]
+    answer, opened, closed = [parse.read_transaction(item) for item in items]
     assert (answer.kind, answer.creator, answer.creator_name) == ("Correspond", "agente", "Agente")
-    assert answer.at == datetime(2026, 11, 24, 8, 43, 7, tzinfo=UTC)
+    assert answer.at == datetime.fromisoformat(items[0]["Created"])
+    assert answer.ticket == parse.read_row(recorded("ticket"), "").id
     assert (opened.kind, opened.creator, opened.new_value) == ("Status", "RT_System", "open")
     assert (closed.creator, closed.new_value) == ("agente", "resolved")
 
