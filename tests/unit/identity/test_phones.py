@@ -269,10 +269,6 @@ NO_PHONES = [
 ]  # fmt: skip
 
 
-def decoded(form: str) -> str:
-    return form.encode("raw_unicode_escape").decode("unicode_escape") if "\\u" in form else form
-
-
 @pytest.mark.parametrize("form", MARKED_FORMS)
 def test_a_mobile_mark_anywhere_gives_the_mobile_form(form: str) -> None:
     read = normalize(form)
