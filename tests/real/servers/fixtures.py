@@ -6,8 +6,10 @@ Named in `tests/conftest.py`, so that all tests may ask for them.
 from __future__ import annotations
 
 import secrets
+import shutil
 import smtplib
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -99,6 +101,11 @@ class Mailbox:
         name = f"{secrets.randbits(30)}.{secrets.token_hex(6)}.test"
         (new.parent / "tmp" / name).write_bytes(mail)
         (new.parent / "tmp" / name).rename(new / name)
+
+    def wipe(self) -> None:
+        """Delete the mailbox from the disk: the next one has another UIDVALIDITY, which is the second it is made in."""
+        shutil.rmtree(self.server.mail_dir / self.user)
+        time.sleep(1.1)
 
     def kick(self) -> None:
         """Cut all of the user's connections from the server's side."""
