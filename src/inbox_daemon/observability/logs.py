@@ -155,5 +155,6 @@ def _console_exception(_logger: Any, _method: str, event: EventDict) -> EventDic
 
 
 def _bounded(_logger: Any, _method: str, line: Any) -> str:
+    """Colours are counted in; a line this long is no pleasure on a terminal anyway."""
     text = str(line)
-    return text if len(text) <= MAX_LINE_BYTES else text[:MAX_LINE_BYTES] + "…"
+    return text if len(text) <= MAX_LINE_BYTES // 4 else text[: MAX_LINE_BYTES // 4] + "…"

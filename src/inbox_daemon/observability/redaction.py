@@ -49,7 +49,7 @@ _RULES: tuple[tuple[re.Pattern[str], _Replacement], ...] = (
     (re.compile(r"(https?://[^\s?#]+)[?#]\S+"), r"\1?[masked]"),  # signed media addresses, access_token=…
     (re.compile(r"(/(?:case|chat)/)[^\s\"']+"), r"\1[masked]"),
     (re.compile(r"(?i)\b(bearer)\s+\S+"), r"\1 [secret]"),
-    (re.compile(r"(?i)\b(basic|digest|token)\s+(?=\S*[0-9=])[\w.~+/=-]{6,}"), r"\1 [secret]"),
+    (re.compile(r"(?i)\b(basic|digest|token)\s+(?=\S*(?:[0-9=]|(?-i:[a-z][A-Z])))[\w.~+/=-]{6,}"), r"\1 [secret]"),
     (
         re.compile(
             r"(?i)((?:token|secret|password|passwd|signature|api_?key|authorization|cookie)[\"']?"

@@ -147,7 +147,7 @@ async def test_an_exception_nobody_awaited_shows_no_words() -> None:
     log = started()
 
     async def lost() -> None:
-        raise ValueError("hola soy Ana")
+        int("hola soy Ana")
 
     task = asyncio.create_task(lost())
     await asyncio.sleep(0)
@@ -175,7 +175,7 @@ def test_a_line_is_bounded_and_keeps_what_matters(log_format: str) -> None:
     log = started(log_format)
     structlog.get_logger().info("thing.done", instance="mesa", **{f"k{i}": "x " * 5000 for i in range(100)})
     text = log.text()
-    assert len(text.encode()) <= MAX_LINE_BYTES + 10
+    assert len(text.encode()) <= MAX_LINE_BYTES
     assert "thing.done" in text
     if log_format == "json":
         assert json.loads(text)["instance"] == "mesa"
