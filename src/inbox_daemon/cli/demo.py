@@ -157,9 +157,7 @@ def _send(settings: Settings, instances: Instances) -> int:
     channel = instances.channels[InstanceId(CHANNEL)]
     assert channel.plugin.simulate is not None
     for sent, (sender, name, text) in enumerate(MESSAGES):
-        message = SimulatedMessage(
-            sender=sender, name=name, text=text, id=secrets.token_hex(12), at=datetime.now(UTC)
-        )
+        message = SimulatedMessage(sender=sender, name=name, text=text, id=secrets.token_hex(12), at=datetime.now(UTC))
         if post(settings, CHANNEL, channel.plugin.simulate(channel.settings, message)) != 200:
             return sent
     return len(MESSAGES)

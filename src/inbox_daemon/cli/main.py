@@ -21,7 +21,20 @@ BUG = 70
 CONFIGURATION = 78
 INTERRUPTED = 130
 
-COMMANDS = ("check", "plugins", "sample")
+COMMANDS = (
+    "run",
+    "demo",
+    "check",
+    "plugins",
+    "sample",
+    "explain",
+    "simulate",
+    "status",
+    "ledger",
+    "parked",
+    "replay",
+    "migrate",
+)
 """Modules of this package, in the order of the help text. Only the one asked for is imported."""
 
 _EPILOG = """\

@@ -51,9 +51,10 @@ def change(connection: Connection, event: HandleChanged, envelope_id: int) -> bo
     """Carry out a signed change of handles; False when nothing followed from it."""
     handles = [canonical(one) for one in (*event.old, *event.new)]
     decision = decide_change(event, _known(connection, handles))
-    if decision is None or decision.citizen is None:
+    if decision is None:
         return False
-    _lock(connection, decision.citizen)
+    if decision.citizen is not None:  # else a number is given up, and nobody is known to have taken a new one
+        _lock(connection, decision.citizen)
     _carry_out(connection, decision, decision.citizen, event.sent_at, envelope_id)
     return True
 
@@ -122,7 +123,9 @@ def _citizen(connection: Connection, decision: Decision, name: str) -> int:
     return decision.citizen
 
 
-def _carry_out(connection: Connection, decision: Decision, citizen_id: int, at: datetime, envelope_id: int) -> None:
+def _carry_out(
+    connection: Connection, decision: Decision, citizen_id: int | None, at: datetime, envelope_id: int
+) -> None:
     def note(kind: str, whose: int, *, handle_id: int | None, other: int | None, evidence: str) -> None:
         connection.execute(
             insert(identity_event).values(
@@ -141,6 +144,8 @@ def _carry_out(connection: Connection, decision: Decision, citizen_id: int, at: 
             update(handle).where(_is(release.handle)).values(citizen_id=None).returning(handle.c.id)
         ).scalar_one_or_none()
         note("released", release.citizen, handle_id=released, other=citizen_id, evidence=release.reason)
+    if citizen_id is None:
+        return
     for attach in decision.attach:
         handle_id = _attach(connection, attach, citizen_id, at)
         note("linked", citizen_id, handle_id=handle_id, other=None, evidence=attach.evidence)
