@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -58,11 +59,11 @@ _ROUTING = """\
 ## ----------------------------------------------------------------------------------------------- routing
 ## Rules are tried in order; the first whose conditions all hold decides. What none takes goes to the default.
 [routing]
-default = "mesa-de-entradas"
+default = "{default}"
 
 [[routes]]
 name = "salud"
-destination = "salud-rt"
+destination = "{target}"
 keywords = ["hospital", "turno médico", "vacuna"]
 """
 
@@ -77,7 +78,8 @@ def example() -> str:
             parts.append("\n".join(_table(name, model, optional=field.default is None)) + "\n")
     parts += [_CHANNELS, *(registry.channel_plugin(kind).sample for kind in kinds.channels)]
     parts += [_DESTINATIONS, *(registry.ticketing_plugin(kind).sample for kind in kinds.ticketing)]
-    parts.append(_ROUTING + "\n".join(_route_keys()) + "\n")
+    routing = _ROUTING.format(default=_name_in_sample("ticketbook"), target=_name_in_sample("request_tracker"))
+    parts.append(routing + "\n".join(_route_keys()) + "\n")
     return "\n".join(part.rstrip("\n") + "\n" for part in parts)
 
 
@@ -115,6 +117,11 @@ def _table(name: str, model: type[BaseModel], *, optional: bool) -> Iterator[str
     for key, field in model.model_fields.items():
         yield f"## {field.description}"
         yield f"# {key} = {EXAMPLES.get(f'{name}.{key}') or _literal(field.default)}"
+
+
+def _name_in_sample(kind: str) -> str:
+    (name,) = tomllib.loads(registry.ticketing_plugin(kind).sample)["destinations"]
+    return str(name)
 
 
 def _route_keys() -> Iterator[str]:
