@@ -58,6 +58,7 @@ class Mailbox:
         self._tls = tls
         self._readonly = readonly
         self._client: IMAPClient | None = None
+        self._over = False
         self._place = f"IMAP server {settings.host}:{settings.imap_port}"
 
     # ------------------------------------------------------------ the connection
@@ -108,7 +109,8 @@ class Mailbox:
                 client.shutdown()
 
     def cut(self) -> None:
-        """Called from another thread: make a call that hangs in this connection fail now."""
+        """Called from another thread: make a call that hangs in this connection fail now, for good."""
+        self._over = True
         client = self._client
         if client is not None:
             with suppress(OSError):
@@ -141,6 +143,8 @@ class Mailbox:
                     raise Transient(f'{self._place} offers no STARTTLS: the password is not sent; try tls = "implicit"')
                 client.starttls(self._tls)
             self._log_in(client)
+        if self._over:
+            raise Transient(f"{self._place}: the channel was closed")
         return self._client
 
     def _log_in(self, client: IMAPClient) -> None:
