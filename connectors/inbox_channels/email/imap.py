@@ -33,13 +33,15 @@ HEADER_BYTES = 262_144
 """Most of a header block that is read of a mail whose whole is too large."""
 NOT_NOW = frozenset({"UNAVAILABLE", "INUSE", "SERVERBUG", "LIMIT", "ALERT", "CONTACTADMIN"})
 """Response codes (RFC 5530, RFC 9051) of a refused log-in that don't mean that the password is wrong."""
-KEEPALIVE = (
+SOCKET_OPTIONS = (
+    ("TCP_NODELAY", socket.IPPROTO_TCP, 1),
     ("SO_KEEPALIVE", socket.SOL_SOCKET, 1),
     ("TCP_KEEPIDLE", socket.IPPROTO_TCP, 20),
     ("TCP_KEEPINTVL", socket.IPPROTO_TCP, 10),
     ("TCP_KEEPCNT", socket.IPPROTO_TCP, 3),
 )
-"""A peer that vanished without a word is noticed after 20 + 3 × 10 seconds."""
+"""A peer that vanished without a word is noticed after 20 + 3 × 10 seconds. NODELAY, because imapclient sends a command
+and its line end apart, and the second would wait for the answer to the first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,7 +137,7 @@ class Mailbox:
             # At its debug level imaplib formats every answer, whole mails too, even when nobody logs them.
             client._imap.debug = 0  # noqa: SLF001
             client.normalise_times = False
-            for name, level, value in KEEPALIVE:
+            for name, level, value in SOCKET_OPTIONS:
                 if hasattr(socket, name):
                     client.socket().setsockopt(level, getattr(socket, name), value)
             if settings.tls == "starttls":
@@ -156,6 +158,8 @@ class Mailbox:
             else:  # LOGIN carries ASCII only; PLAIN is UTF-8 (RFC 4616)
                 client.plain_login(user, password)
         except LoginError as error:
+            if isinstance(error.__context__, IMAPClientAbortError):  # the connection broke; imapclient calls both this
+                raise error.__context__ from None
             if code(error) in NOT_NOW:
                 raise Transient(f"{self._place} takes no log-in now ({code(error)})") from None
             raise Credentials(

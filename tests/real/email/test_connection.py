@@ -213,7 +213,8 @@ async def test_a_vanished_peer_would_be_noticed_within_a_minute(dovecot: Dovecot
         await channel.poll(None)
         client = channel._mailbox._client
         assert client is not None
-        options = {name: client.socket().getsockopt(level, getattr(socket, name)) for name, level, _ in imap.KEEPALIVE}
+        held = client.socket().getsockopt
+        options = {name: held(level, getattr(socket, name)) for name, level, _ in imap.SOCKET_OPTIONS}
     assert options["SO_KEEPALIVE"]
     assert options["TCP_KEEPIDLE"] + options["TCP_KEEPINTVL"] * options["TCP_KEEPCNT"] < 60
 
