@@ -99,7 +99,7 @@ class Parameterized:
 
 _PARAM = re.compile(r';\s*([^\s=;"]{1,60})\s*=\s*("(?:[^"\\]|\\.)*"?|[^;]*)', re.DOTALL)
 _SECTION = re.compile(r"([^*]+)(?:\*(\d{1,3}))?(\*)?")
-_UNESCAPE = re.compile(r"\\(.)", re.DOTALL)
+_UNESCAPE = re.compile(r"\\([\"\\])")  # only these: Windows paths come unescaped
 _PERCENT = re.compile(rb"%([0-9A-Fa-f]{2})")
 
 

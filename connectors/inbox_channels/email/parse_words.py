@@ -81,15 +81,15 @@ def decode(data: bytes, label: str | None) -> str:
     if codec in (None, "utf-8", "cp1252") or (codec or "").startswith("iso8859"):
         return _decode_latin(data, codec)
     assert codec is not None
-    for name in (codec, "utf-8"):
+    attempts = [(codec, "strict"), ("utf-8", "strict"), (codec, "replace")]
+    if data.isascii():  # the escape codes of ISO-2022 are ASCII, so as UTF-8 they would pass
+        del attempts[1]
+    for name, errors in attempts:
         try:
-            return data.decode(name)
+            return data.decode(name, errors)
         except (UnicodeError, ValueError):
             continue
-    try:
-        return data.decode(codec, "replace")
-    except (UnicodeError, ValueError):
-        return data.decode("cp1252", "replace")
+    return data.decode("cp1252", "replace")
 
 
 def _wide(label: str | None) -> bool:

@@ -10,12 +10,13 @@ from pathlib import Path
 
 import pytest
 
-import inbox_channels.email.parse as email_parse
+import inbox_channels.email as package
+from inbox_channels.email.parse import ParseOptions, parse
 from inbox_channels.email.parse_reply import split_reply
 from inbox_channels.email.parse_words import clean_text
 from inbox_daemon.model import Envelope, InstanceId, Message
 
-CASES = Path(email_parse.__file__).parent / "testcases" / "reply"
+CASES = Path(package.__file__).parent / "testcases" / "reply"
 MARKS = {"{nbsp}": "\xa0", "{nnbsp}": "\u202f", "{sp}": " ", "{lre}": "\u202a", "{acute}": "\u0301"}
 
 
@@ -75,7 +76,7 @@ def parse_case(case: Case) -> Message:
         body=(raw.replace("\n", "\r\n") if case.crlf else raw).encode(),
         received_at=datetime(2026, 9, 20, tzinfo=UTC),
     )
-    (event,) = email_parse.parse(envelope, email_parse.ParseOptions())
+    (event,) = parse(envelope, ParseOptions())
     assert isinstance(event, Message)
     return event
 
