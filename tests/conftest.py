@@ -2,4 +2,4 @@
 
 from __future__ import annotations
 
-pytest_plugins = ["real.servers.fixtures", "real.servers.postgresql"]
+pytest_plugins = ["real.servers.fixtures", "real.servers.postgresql", "real.servers.request_tracker"]

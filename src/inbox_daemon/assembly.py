@@ -53,6 +53,12 @@ def open_database(settings: Settings) -> Database:
     return Database(url, pool_size=settings.database.pool_size)
 
 
+def case_links(settings: Settings) -> CaseLinks:
+    """Signs and reads the addresses of case pages; makes the key on first use unless one is configured."""
+    secret = link_secret(settings.public.link_secret, settings.state_dir)
+    return CaseLinks(secret, settings.public.base_url, settings.public.link_days)
+
+
 def node_name(settings: Settings) -> str:
     """Name of this node, the same after a restart: host and state folder, which one process at a time has locked."""
     folder = hashlib.sha256(str(settings.state_dir).encode()).hexdigest()[:8]
@@ -98,11 +104,7 @@ def policy_of(settings: Settings, index_lag_seconds: float = 0.0) -> Policy:
 
 async def build(settings: Settings, instances: Instances, database: Database, stack: AsyncExitStack) -> Parts:
     """Build all parts; what must be closed is left to `stack`. Raises `SettingsError` from a plug-in's `build`."""
-    links = CaseLinks(
-        link_secret(settings.public.link_secret, settings.state_dir),
-        settings.public.base_url,
-        settings.public.link_days,
-    )
+    links = case_links(settings)
     casebook = StoredCaseBook(database)
     channels, adapters = build_instances(settings, instances, casebook, links, stack)
     metrics = Metrics.create()

@@ -166,8 +166,8 @@ def _send(settings: Settings, instances: Instances) -> int:
 def _show_tickets(settings: Settings, began: datetime) -> bool:
     """Wait until every message stands in a ticket, then show them."""
     from inbox_daemon.app import with_database
+    from inbox_daemon.assembly import case_links
     from inbox_daemon.store import conversations
-    from inbox_daemon.web.links import case_links
 
     links = case_links(settings)
     with with_database(settings) as database:

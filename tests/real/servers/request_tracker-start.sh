@@ -31,6 +31,7 @@ Set(\$LogToSyslog, undef);
 Set(\$LogToSTDERR, 'warning');
 Set(\$Timezone, 'UTC');
 Set(\$MailCommand, 'mbox');
+Set(\$BcryptCost, 5); # tokens are hashed at every request: guessing need not be slow here, tests should not be
 1;
 C
 export RT_SITE_CONFIG=$D/RT_SiteConfig.pm RT_SITE_CONFIG_DIR=/dev/null
@@ -54,6 +55,7 @@ my @service = qw(SeeQueue ShowTicket ShowTicketComments CreateTicket ReplyToTick
     ( map { my $right = $_; map { { UserId => 'agente', Right => $right, Queue => $_ } } qw(Atencion Reservada) }
         @service, qw(OwnTicket DeleteTicket) ),
     ( map { { UserId => $_, Right => 'ManageAuthTokens' } } qw(inbox agente) ),
+    { UserId => 'agente', Right => 'AdminUsers' },
     ( map { { GroupDomain => 'SystemInternal', GroupType => 'Everyone', Right => $_, Queue => 'Atencion' } }
         qw(CreateTicket ReplyToTicket) ),    # for the mail gate
 );

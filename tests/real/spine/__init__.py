@@ -1,0 +1,3 @@
+"""The whole spine on real systems."""
+
+from __future__ import annotations
