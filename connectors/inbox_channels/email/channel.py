@@ -113,6 +113,7 @@ class EmailChannel:
         """Log out; a call that still hangs in the connection is cut off."""
         if self._closed:
             return
+        self._closed = True
         self._stop.set()
         try:
             async with asyncio.timeout(CLOSE_SECONDS):
@@ -120,7 +121,6 @@ class EmailChannel:
         except TimeoutError:
             self._mailbox.cut()
         finally:
-            self._closed = True
             self._thread.shutdown(wait=False, cancel_futures=True)
 
     async def _in_thread(self, call: Callable[[*Ts], T], *args: *Ts) -> T:

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 import time
 from datetime import UTC, datetime, timedelta
+from email.message import EmailMessage
 
 import pytest
+from imapclient import IMAPClient
 
+from inbox_channels.email import parse_envelope
 from inbox_channels.email.reading import PAGE_MAILS, TRUNCATED
-from real.email.opening import drained, mail, opened, subjects
+from inbox_daemon.model import Message
+from real.email.opening import drained, mail, opened, settings, subjects
 from real.servers.fixtures import Dovecot, Postfix
 
 pytestmark = pytest.mark.real
@@ -254,6 +259,56 @@ async def test_moves_when_configured_and_twice_is_once(dovecot: Dovecot) -> None
         assert client.search("SEEN") == []
     with box.client(readonly=True) as client:
         assert client.search("ALL") == []
+
+
+@pytest.mark.parametrize("missing", ["MOVE", "MOVE UIDPLUS"])
+async def test_moves_on_a_server_that_cannot_move(
+    dovecot: Dovecot, monkeypatch: pytest.MonkeyPatch, missing: str
+) -> None:
+    has_capability = IMAPClient.has_capability
+    monkeypatch.setattr(
+        IMAPClient, "has_capability", lambda client, name: name not in missing.split() and has_capability(client, name)
+    )
+    box = dovecot.mailbox()
+    with box.client() as client:
+        client.create_folder("Procesados")
+    box.put(mail("borrado por otra persona"))
+    async with opened(box, after="move", move_to="Procesados") as channel:
+        _, cursor = await drained(channel, None)
+        with box.client() as client:
+            client.delete_messages([1])
+        box.put(mail("uno"), mail("dos"))
+        page = await channel.poll(cursor)
+        await channel.committed(page)
+        await channel.committed(page)
+    with box.client("Procesados", readonly=True) as client:
+        assert len(client.search("ALL")) == 2
+    with box.client(readonly=True) as client:
+        assert client.search("DELETED") == ([1] if missing == "MOVE" else [1, 2, 3])  # nobody else's is expunged
+        assert client.search("UNDELETED") == []
+
+
+async def test_a_file_comes_out_of_the_mail_byte_for_byte(dovecot: Dovecot, postfix: Postfix) -> None:
+    box, content = dovecot.mailbox(), secrets.token_bytes(300_000)
+    message = EmailMessage()
+    message["From"], message["To"], message["Subject"] = "rosa@correo.example", box.user, "Documentación"
+    message.set_content("Adjunto el certificado.")
+    message.add_attachment(content, maintype="application", subtype="pdf", filename="certificado único.pdf")
+    async with opened(box) as channel:
+        _, cursor = await drained(channel, None)
+        postfix.send("rosa@correo.example", box.user, message)
+        until = time.monotonic() + 20
+        while not (page := await channel.poll(cursor)).envelopes and time.monotonic() < until:
+            await asyncio.sleep(0.1)
+        [envelope] = page.envelopes
+        [event] = parse_envelope(envelope, settings(box))
+        assert isinstance(event, Message)
+        [attachment] = event.attachments
+        chunks = [chunk async for chunk in channel.fetch(attachment, envelope)]
+    assert (event.subject, event.text) == ("Documentación", "Adjunto el certificado.")
+    assert attachment.filename == "certificado único.pdf"
+    assert b"".join(chunks) == content
+    assert max(map(len, chunks)) <= 65_536
 
 
 async def test_marks_nothing_in_a_mailbox_renumbered_meanwhile(dovecot: Dovecot) -> None:
