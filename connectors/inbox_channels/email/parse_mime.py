@@ -120,13 +120,14 @@ def _split(body: bytes, boundary: bytes, limit: int) -> list[bytes]:
     Beyond `limit` pieces the rest comes as one last piece.
     """
     delimiter = b"--" + boundary
+    rest_of_line = re.compile(rb"(--)?[ \t]*(\r\n|\n|\r|\Z)")
     pieces: list[bytes] = []
     start = -1
     position = body.find(delimiter)
     while position >= 0:
         after = position + len(delimiter)
         if position == 0 or body[position - 1] in b"\r\n":
-            eol = re.compile(rb"(--)?[ \t]*(\r\n|\n|\r|\Z)").match(body, after)
+            eol = rest_of_line.match(body, after)
             if eol is not None:
                 if start >= 0:
                     pieces.append(_chomp(body[start:position]))

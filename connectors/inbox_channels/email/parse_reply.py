@@ -24,8 +24,11 @@ _NESTED = re.compile(r"^\s{0,3}>\s?>|^\s{0,3}>\s*$")
 _REFORWARD = re.compile(
     r"\b(?:re ?env[ií]\w*|fwd?|forward\w*|encaminh\w*|FYI|copio|transcrib\w*|pego)\b", re.IGNORECASE
 )
+_MAX_SIGNATURES = 50
 _MAX_SIGNATURE_LINES = 12
 _MAX_SIGNATURE_CHARS = 700
+_MAX_SEARCHED_LINES = 5_000
+"""History is announced within these; a mail that is longer above it is an attack on our patience."""
 
 
 class _Kind(Enum):
@@ -87,7 +90,7 @@ def _collect(lines: Sequence[str], kinds: Sequence[_Kind], wanted: _Kind) -> str
 def _find_history(plain: list[str], kinds: list[_Kind], *, forwarded: bool) -> int:
     """Mark introductions and unmarked history as cut; return where a forwarded mail begins (else the line count)."""
     index, count = 0, len(plain)
-    while index < count:
+    while index < min(count, _MAX_SEARCHED_LINES):
         if kinds[index] is not _Kind.WRITTEN or not plain[index]:
             index += 1
             continue
@@ -172,7 +175,7 @@ def _accept_block(plain: list[str], kinds: list[_Kind], index: int) -> None:
 def _judge_marked(lines: list[str], plain: list[str], kinds: list[_Kind], end: int) -> None:
     """Decide which runs of `>` lines are history: all behind an introduction, elsewhere those that look like it."""
     history_seen = False
-    index = 0
+    index, top = 0, _next_filled(plain, 0)
     while index < end:
         if kinds[index] is _Kind.CUT:
             history_seen = True
@@ -182,20 +185,20 @@ def _judge_marked(lines: list[str], plain: list[str], kinds: list[_Kind], end: i
         stop = index
         while stop < end and kinds[stop] is _Kind.MARKED:
             stop += 1
-        is_history = history_seen or _looks_quoted(lines[index:stop], plain, index)
+        is_history = history_seen or _looks_quoted(lines[index:stop], at_top=index <= top)
         history_seen = history_seen or is_history
         kinds[index:stop] = [_Kind.CUT if is_history else _Kind.WRITTEN] * (stop - index)
         index = stop
 
 
-def _looks_quoted(run: list[str], plain: list[str], start: int) -> bool:
+def _looks_quoted(run: list[str], *, at_top: bool) -> bool:
     """Whether a run of `>` lines without introduction is a quotation and no list drawn by hand."""
     if any(_NESTED.match(line) for line in run):
         return True
     inner = [marks.plain(_QUOTE_MARK.sub("", line)) for line in run]
     if any(marks.introduction(inner, index) for index in range(len(inner))):
         return True
-    if not any(plain[:start]):
+    if at_top:
         return len(run) > 1 or len(inner[0]) > 40 or inner[0].endswith(("?", ":", "."))
     return len(run) >= 2 and len(inner[0]) >= 60
 
@@ -222,9 +225,10 @@ def _cut_signatures(plain: list[str], kinds: list[_Kind], end: int) -> None:
     for index in range(end):
         if kinds[index] is _Kind.WRITTEN and marks.is_sent_from(plain[index]):
             kinds[index] = _Kind.CUT
-    index = 0
-    while index < end:
+    index, tries = 0, 0
+    while index < end and tries < _MAX_SIGNATURES:
         if kinds[index] is _Kind.WRITTEN and marks.is_signature_mark(plain[index]):
+            tries += 1
             stop = _signature_end(plain, kinds, index, end)
             kinds[index:stop] = [_Kind.CUT] * (stop - index)
             index = max(stop, index + 1)
@@ -234,11 +238,11 @@ def _cut_signatures(plain: list[str], kinds: list[_Kind], end: int) -> None:
 
 def _signature_end(plain: list[str], kinds: list[_Kind], start: int, end: int) -> int:
     """Where the signature begun at `start` ends: at history, a postscript or the end. `start` when it is too long."""
-    stop = start + 1
-    while stop < end and kinds[stop] is _Kind.WRITTEN and not marks.is_postscript(plain[stop]):
+    stop, limit = start + 1, min(end, start + 1 + 3 * _MAX_SIGNATURE_LINES)
+    while stop < limit and kinds[stop] is _Kind.WRITTEN and not marks.is_postscript(plain[stop]):
         stop += 1
     body = [line for line in plain[start + 1 : stop] if line]
-    if not body and stop < end and kinds[stop] is _Kind.WRITTEN:
-        return start  # two dashes drawn above a postscript
+    if stop == limit < end or (not body and stop < end and kinds[stop] is _Kind.WRITTEN):
+        return start  # too long, or two dashes drawn above a postscript
     too_long = len(body) > _MAX_SIGNATURE_LINES or sum(map(len, body)) > _MAX_SIGNATURE_CHARS
     return start if too_long or any(len(line) > 200 for line in body) else stop

@@ -51,6 +51,7 @@ _VERB_END = re.compile(
     r"(?: lo siguiente)?[\s*_]*[:：]?[\s*_-]*$",
     re.IGNORECASE,
 )
+_HINT = re.compile(r"escri|escre|wrote|writes|écrit|schrieb|cita|quoting|zitat|>:$", re.IGNORECASE)
 _STARTS = re.compile(
     r"[*_\"“\-\s]*(?:El|En|A las?|A la\(s\)|Con fecha|Hoy|Ayer|On|At|Em|No dia|Le|Am|Il|"
     r"lun|mar|mi[ée]|jue|vie|s[áa]b|dom|Mon|Tue|Wed|Thu|Fri|Sat|Sun|\d{1,4})\b",
@@ -83,6 +84,8 @@ def introduction(lines: Sequence[str], start: int, *, quoted_after: bool = False
     """
     first = lines[start]
     if not first or len(first) > _MAX_INTRODUCTION_CHARS:
+        return None
+    if not any(_HINT.search(line[-_MAX_INTRODUCTION_CHARS:]) for line in lines[start : start + MAX_INTRODUCTION_LINES]):
         return None
     if any(pattern.match(first) for pattern in (_OLD_GMAIL, _QUOTING, _DASHED, _RUN_ON)):
         return start + 1
@@ -244,7 +247,7 @@ _SENTENCE = re.compile(  # what no program writes behind "Enviado desde"
     re.IGNORECASE,
 )
 _LINK = re.compile(r"\s*(?:<[^<>]{0,300}>|\(https?://[^()\s]{0,300}\)|\[https?://[^\]\s]{0,300}\]|https?://\S{1,300})")
-_SIGNATURE_MARK = re.compile(r"^(?:-- ?|—|--)$")
+_SIGNATURE_MARK = re.compile(r"^-- ?$")
 _POSTSCRIPT = re.compile(r"^(?:P\.? ?[DS]\.?|Posdata|Post ?data|Nota|Adjunto|PD)\b", re.IGNORECASE)
 
 

@@ -1,4 +1,4 @@
-"""Awkward mails, each with what is to be made of it, and proof that nothing in a mail makes the parser raise or stall."""
+"""Awkward mails, each with what is to be made of it; and no mail makes the parser raise or stall."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import inbox_channels.email as package
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
+import inbox_channels.email as package
 from inbox_channels.email.parse import ParseOptions, attachment_bytes, parse, self_test
 from inbox_channels.email.parse_address import canonical_address, mailboxes
 from inbox_daemon.errors import Gone, Permanent
