@@ -93,6 +93,7 @@ def schema() -> str:
         ("channels", ChannelTable, [registry.channel_plugin(kind) for kind in kinds.channels]),
         ("destinations", DestinationTable, [registry.ticketing_plugin(kind) for kind in kinds.ticketing]),
     ):
+        made["properties"][table]["additionalProperties"] = False  # a name that fits no pattern
         core = definitions[model.__name__]
         core["properties"]["kind"]["enum"] = [plugin.kind for plugin in plugins]
         core["allOf"] = []
