@@ -17,12 +17,15 @@ from collections.abc import Callable
 import pytest
 
 from contract.request_tracker_provider import over_the_fake, over_the_real_one
+from contract.ticketbook_provider import over_a_file
 from contract.ticketing_model import Provider
 from inbox_ticketing.request_tracker import plugin as request_tracker
+from inbox_ticketing.ticketbook import plugin as ticketbook
 
 PROVIDERS = (
     Provider(name="request_tracker-fake", open=over_the_fake, capabilities=request_tracker.capabilities),
     Provider(name="request_tracker-real", open=over_the_real_one, capabilities=request_tracker.capabilities, real=True),
+    Provider(name="ticketbook", open=over_a_file, capabilities=ticketbook.capabilities, network=False),
 )
 
 

@@ -1,0 +1,181 @@
+"""The ticketing adapter over the daemon's own book of cases; agents work on the case's page."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
+from typing import Final
+
+from inbox_daemon.errors import Gone
+from inbox_daemon.model import (
+    CaseNumber,
+    Cursor,
+    Draft,
+    Entry,
+    EntryId,
+    Hint,
+    MessageKey,
+    StoredFile,
+    Ticket,
+    TicketId,
+    TicketUpdate,
+    Written,
+)
+from inbox_daemon.plugins import Capabilities, Case, CaseEntry, Context, WebhookRequest
+from inbox_ticketing.ticketbook.notice import compose
+from inbox_ticketing.ticketbook.postman import Postman
+from inbox_ticketing.ticketbook.settings import TicketbookSettings
+
+CAPABILITIES: Final = Capabilities(idempotency="unique", find="immediate", find_entry="immediate", parallel=4)
+
+OUR_NAME = "El sistema"
+"""Who closed the case, when we did; the page shows it."""
+
+PAGE = 500
+SETTLE = timedelta(seconds=60)
+"""On PostgreSQL an entry may become visible after one with a higher id, so the last minute is told again."""
+
+_UNKEPT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffe\uffff\ud800-\udfff]")
+_UNFIT_FOR_A_NAME = re.compile(r"[\x00-\x1f\x7f/\\\ud800-\udfff]")
+
+
+class Ticketbook:
+    """`TicketingAdapter` for an office that has no ticketing system."""
+
+    capabilities = CAPABILITIES
+
+    def __init__(self, settings: TicketbookSettings, context: Context) -> None:
+        self._settings = settings
+        self._context = context
+        self._book = context.casebook
+        self._office = context.instance
+        self._postman = Postman(settings, context)
+
+    async def check(self) -> None:
+        """See `TicketingAdapter.check`; the mail server is asked, too, where one is configured."""
+        await self._book.find(self._office, CaseNumber("check"))
+        if self._settings.mail_to:
+            await self._postman.check()
+
+    async def open_ticket(self, draft: Draft) -> Ticket:
+        """See `TicketingAdapter.open_ticket`. Mails the link once the case is on disk."""
+        case = await self._book.open_case(
+            office=self._office,
+            number=draft.reference,
+            subject=" ".join(_keepable(draft.subject).split()) or draft.reference,
+            key=draft.first.key,
+            heading=_keepable(draft.first.heading),
+            body=_keepable(draft.first.body),
+        )
+        await self._announce(case, draft.first.key, opened=True)
+        return self._ticket(case)
+
+    async def append(self, ticket: Ticket, entry: Entry) -> Written:
+        """See `TicketingAdapter.append`."""
+        written = await self._write(ticket, entry, "citizen")
+        if self._settings.mail_each_message:
+            await self._announce(await self._read(ticket), entry.key, opened=False)
+        return written
+
+    async def note(self, ticket: Ticket, entry: Entry) -> Written:
+        """See `TicketingAdapter.note`."""
+        return await self._write(ticket, entry, "note")
+
+    async def attach(self, ticket: Ticket, entry: Entry, file: StoredFile) -> Written:
+        """See `TicketingAdapter.attach`. The bytes stay where they are; the page hands them out."""
+        name = _UNFIT_FOR_A_NAME.sub("_", file.filename).strip(". ")[-200:] or "archivo"
+        entry_id = await self._book.add_file(ticket.id, key=entry.key, file=replace(file, filename=name))
+        return Written(ticket=self._ticket(await self._read(ticket)), entry=EntryId(str(entry_id)))
+
+    async def close(self, ticket: Ticket) -> None:
+        """See `TicketingAdapter.close`."""
+        await self._book.set_open(ticket.id, is_open=False, by=OUR_NAME)
+
+    async def find(self, reference: CaseNumber) -> Ticket | None:
+        """See `TicketingAdapter.find`."""
+        case = await self._book.find(self._office, reference)
+        return None if case is None else self._ticket(case)
+
+    async def find_entry(self, ticket: Ticket, key: MessageKey) -> Written | None:
+        """See `TicketingAdapter.find_entry`."""
+        entry_id = await self._book.find_entry(ticket.id, key)
+        if entry_id is None:
+            return None
+        return Written(ticket=self._ticket(await self._read(ticket)), entry=EntryId(str(entry_id)))
+
+    async def updates(self, cursor: Cursor | None) -> tuple[Sequence[TicketUpdate], Cursor | None]:
+        """See `TicketingAdapter.updates`. The cursor is the id of an entry; notices that wait are tried again."""
+        await self._postman.retry()
+        if cursor is None:
+            return (), Cursor(str(await self._last_entry()))
+        changes = await self._book.changes(self._office, int(cursor), PAGE)
+        if not changes:
+            return (), cursor
+        newest = changes[-1][1].at
+        settled = [entry.id for _, entry in changes if newest - entry.at > SETTLE]
+        if len(changes) == PAGE:  # more than a page in a minute: the page's end has to do
+            settled = [changes[-1][1].id]
+        after = Cursor(str(settled[-1])) if settled else cursor
+        return [_update(case, entry) for case, entry in changes], after
+
+    def parse_hint(self, request: WebhookRequest) -> Hint | None:
+        """Nobody posts to this adapter."""
+        return None
+
+    async def aclose(self) -> None:
+        """Nothing is held open."""
+
+    async def _write(self, ticket: Ticket, entry: Entry, direction: str) -> Written:
+        entry_id, reopened = await self._book.add_entry(
+            ticket.id,
+            key=entry.key,
+            direction=direction,
+            heading=_keepable(entry.heading),
+            body=_keepable(entry.body),
+        )
+        case = await self._read(ticket)
+        return Written(ticket=self._ticket(case), entry=EntryId(str(entry_id)), reopened=reopened)
+
+    async def _read(self, ticket: Ticket) -> Case:
+        case = await self._book.read(ticket.id)
+        if case is None:
+            raise Gone("this case is not in the book", reason="deleted")
+        return case
+
+    async def _announce(self, case: Case, key: MessageKey, *, opened: bool) -> None:
+        if self._settings.mail_to:
+            link = self._context.case_link(case.id)
+            at = self._context.now().astimezone(self._context.zone)
+            await self._postman.send(compose(self._settings, case, key, link, at, opened=opened))
+
+    async def _last_entry(self) -> int:
+        last = 0
+        while changes := await self._book.changes(self._office, last, PAGE):
+            last = changes[-1][1].id
+        return last
+
+    def _ticket(self, case: Case) -> Ticket:
+        return Ticket(id=TicketId(case.id), number=case.number, url=self._context.case_link(case.id), open=case.open)
+
+
+def _update(case: str, entry: CaseEntry) -> TicketUpdate:
+    """What an entry means: only what an agent wrote on the page is public and not ours."""
+    is_state = entry.direction == "system"
+    is_agent = entry.direction == "agent"
+    return TicketUpdate(
+        ticket=TicketId(case),
+        entry=EntryId(str(entry.id)),
+        at=entry.at,
+        author=entry.heading if is_agent or is_state else "",
+        text="" if is_state else entry.body,
+        public=is_agent,
+        own=entry.heading == OUR_NAME if is_state else not is_agent,
+        state=("open" if entry.body == "open" else "closed") if is_state else None,
+    )
+
+
+def _keepable(text: str) -> str:
+    """Text without what some database refuses, and with our line ends."""
+    return _UNKEPT.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
