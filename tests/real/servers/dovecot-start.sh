@@ -20,6 +20,7 @@ for name in server stranger; do # the stranger's certificate is for tests that m
   [ -s "$D/$name.pem" ] || openssl req -x509 -newkey rsa:2048 -nodes -days 3650 -subj "/CN=$name.test" \
     -addext 'subjectAltName=DNS:localhost,IP:127.0.0.1' -keyout "$D/$name.key" -out "$D/$name.pem" 2>/dev/null
 done
+: >"$D/nobody" # what the first passdb leaves out is looked up here, and is not there
 cat >"$D/dovecot.conf" <<C
 base_dir = $D/run
 log_path = $D/dovecot.log
@@ -37,6 +38,10 @@ passdb {
   driver = static
   args = password=$(cat "$D/password")
   username_filter = !*@rebota.test
+}
+passdb {
+  driver = passwd-file
+  args = $D/nobody
 }
 userdb {
   driver = static
