@@ -202,7 +202,7 @@ def _ancestry(headers: Headers) -> tuple[str | None, list[str]]:
 def _read_files(words: Words, details: dict[str, str]) -> tuple[Attachment, ...]:
     """Describe the files; what a winmail.dat or an invitation says besides goes to the words and details."""
     attachments = []
-    for file, tnef in files_of(words.files, words.inline):
+    for file, tnef in files_of(words.files, words.inline, wordless=not words.text.strip()):
         attachments.append(file.attachment)
         if tnef is not None and not words.text.strip():
             words.text = clean_text(tnef.text) if tnef.text.strip() else html_to_text(tnef.html)

@@ -18,6 +18,8 @@ _STUB = re.compile(
     r"(?:ver|view|leer|read) (?:este|this|el|the) (?:correo|mensaje|message|e-?mail).{0,40}(?:navegador|browser|html))",
     re.IGNORECASE,
 )
+_OTHER_FORMS = ("text/x-amp-html", "text/watch-html", "text/enriched", "text/richtext")
+"""The same words once more, for programs that few have."""
 
 
 @dataclass(slots=True)
@@ -34,10 +36,13 @@ class Words:
 
 @dataclass(slots=True)
 class _Candidates:
-    """What one place of the mail offers as words."""
+    """What one place of the mail offers as words; several parts of a form follow each other (Apple Mail)."""
 
-    plain: Part | None = None
-    html: Part | None = None
+    plain: list[Part] = field(default_factory=list)
+    html: list[Part] = field(default_factory=list)
+
+    def offer(self, part: Part) -> None:
+        (self.html if part.media_type == "text/html" else self.plain).append(part)
 
 
 def read_words(root: Part) -> Words:
@@ -46,21 +51,29 @@ def read_words(root: Part) -> Words:
     places: list[_Candidates] = []
     _walk(root, words, places, parent="")
     if not places:  # no body by the rules: a text part that was sent as a file is the body after all
-        text_file = next((part for part in words.files if part.media_type in ("text/plain", "text/html")), None)
-        if text_file is not None and len(words.files) == 1 and not text_file.filename:
+        text_file = next(filter(_may_be_body, words.files), None)
+        if text_file is not None:
             words.files.remove(text_file)
-            places.append(_offer(_Candidates(), text_file))
+            places.append(_place(text_file))
     texts = [_read_place(place, words) for place in places]
-    words.text = "\n\n".join(text.strip("\n") for text in texts if text.strip())
+    words.text = _joined(texts)
     return words
 
 
-def _offer(place: _Candidates, part: Part) -> _Candidates:
-    if part.media_type == "text/html":
-        place.html = place.html or part
-    else:
-        place.plain = place.plain or part
+def _joined(texts: list[str]) -> str:
+    return "\n\n".join(text.strip("\n") for text in texts if text.strip())
+
+
+def _place(part: Part) -> _Candidates:
+    place = _Candidates()
+    place.offer(part)
     return place
+
+
+def _may_be_body(leaf: Part) -> bool:
+    """Whether a text that was sent as a file may be the body of a mail that has no other."""
+    is_text = leaf.media_type in ("text/plain", "text/html") and not leaf.overflow
+    return is_text and (leaf.disposition.value != "attachment" or not leaf.filename)
 
 
 def _walk(part: Part, words: Words, places: list[_Candidates], *, parent: str) -> None:
@@ -71,9 +84,9 @@ def _walk(part: Part, words: Words, places: list[_Candidates], *, parent: str) -
         place = _Candidates()
         for child in part.children:
             for leaf in child.leaves():
-                if _is_body(leaf) and (place.html if leaf.media_type == "text/html" else place.plain) is None:
-                    _offer(place, leaf)
-                else:
+                if _is_body(leaf):
+                    place.offer(leaf)
+                elif leaf.media_type not in _OTHER_FORMS:
                     _add_file(leaf, words, parent=child.media_type)
         if place.plain or place.html:
             places.append(place)
@@ -93,7 +106,7 @@ def _is_body(leaf: Part) -> bool:
 
 def _sort_leaf(leaf: Part, words: Words, places: list[_Candidates], *, parent: str) -> None:
     if _is_body(leaf):
-        places.append(_offer(_Candidates(), leaf))
+        places.append(_place(leaf))
     elif not (leaf.media_type == "message/delivery-status" and parent == "multipart/report"):
         _add_file(leaf, words, parent=parent)
 
@@ -110,12 +123,12 @@ def _add_file(leaf: Part, words: Words, *, parent: str) -> None:
 
 
 def _read_place(place: _Candidates, words: Words) -> str:
-    plain = _read_plain(place.plain, words) if place.plain else ""
-    if place.html is None:
+    plain = _joined([_read_plain(part, words) for part in place.plain])
+    if not place.html:
         return plain
     if len(plain) > 600 and not _STUB.search(plain[:600]):
         return plain
-    html = _read_html(place.html, words)
+    html = _joined([_read_html(part, words) for part in place.html])
     return html if _is_stub(plain, html) else plain
 
 

@@ -69,8 +69,11 @@ class File:
     content: bytes
 
 
-def files_of(leaves: Sequence[Part], inline: set[str]) -> Iterator[tuple[File, Tnef | None]]:
-    """Every leaf as a file; a winmail.dat as the files inside it, with what else was found in it."""
+def files_of(leaves: Sequence[Part], inline: set[str], *, wordless: bool) -> Iterator[tuple[File, Tnef | None]]:
+    """Every leaf as a file; a winmail.dat as the files inside it, with what else was found in it.
+
+    It is kept itself too where it may hold the only words of a `wordless` mail.
+    """
     for leaf in leaves:
         content = leaf.content
         tnef = read_tnef(content) if is_tnef(leaf) else None
@@ -83,6 +86,8 @@ def files_of(leaves: Sequence[Part], inline: set[str]) -> Iterator[tuple[File, T
             else:
                 yield _inner(leaf, 0, ("", content)), tnef
             continue
+        if wordless and tnef.unread:
+            yield _inner(leaf, 0, ("", content)), tnef
         for number, item in enumerate(tnef.files, 1):
             yield _inner(leaf, number, item), tnef
 
@@ -123,7 +128,8 @@ def _file(leaf: Part, content: bytes, *, inline: bool) -> File:
         subject = split_entity(content[:262144])[0].text("subject")
         name = f"{safe_name(subject)[:100] or 'correo adjunto'}.eml"
     if not name:
-        name = f"adjunto-{leaf.path}{_EXTENSIONS.get(leaf.media_type, '.bin')}"
+        fallback = ".txt" if leaf.media_type.startswith("text/") else ".bin"
+        name = f"adjunto-{leaf.path}{_EXTENSIONS.get(leaf.media_type, fallback)}"
     return _describe(name, leaf.media_type, leaf.path, content, inline=inline)
 
 

@@ -170,7 +170,7 @@ def sent_at(value: str, *, zone: tzinfo, received_at: datetime) -> datetime:
         parsed = parsedate_tz(value[:200])
         if parsed is None:
             return received_at.astimezone(zone)
-        offset = parsed[9]
+        offset = 0 if value.rstrip().endswith("-0000") else parsed[9]  # RFC 5322 3.3: UTC, place unknown
         moment = datetime(*parsed[:6], tzinfo=zone if offset is None else _offset(offset))
         believable = datetime(1995, 1, 1, tzinfo=UTC) <= moment <= received_at + timedelta(days=1)
         return (moment if believable else received_at).astimezone(zone)

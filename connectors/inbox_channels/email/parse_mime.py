@@ -89,8 +89,10 @@ def _part(path: str, headers: Headers, body: bytes, budget: _Budget, depth: int,
         return leaf(media_type)
     if depth >= MAX_DEPTH:
         return leaf(_OPAQUE, overflow=True)
-    boundary = kind.params.get("boundary", "").encode("utf-8", "replace") or _guess_boundary(body)
+    boundary = kind.params.get("boundary", "").encode("utf-8", "replace")
     pieces = _split(body, boundary, budget.parts) if boundary else []
+    if not pieces and (guessed := _guess_boundary(body)):
+        pieces = _split(body, guessed, budget.parts)
     if not pieces:
         return leaf("text/plain")  # a multipart without parts: its words are all there is
     child_default = "message/rfc822" if media_type == "multipart/digest" else "text/plain"
@@ -109,7 +111,7 @@ def _part(path: str, headers: Headers, body: bytes, budget: _Budget, depth: int,
 
 
 def _guess_boundary(body: bytes) -> bytes:
-    """The boundary of a multipart that forgot to name it: its first line that begins with two dashes."""
+    """The boundary of a multipart that names none or a wrong one: its first line that begins with two dashes."""
     match = re.search(rb"(?m)^--([^\s-][^\r\n]{0,200})[ \t]*\r?$", body[:4096])
     return match[1].rstrip() if match and body.count(b"--" + match[1].rstrip()) > 1 else b""
 

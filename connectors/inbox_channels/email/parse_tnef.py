@@ -8,6 +8,7 @@ from typing import Any
 
 from tnefparse import TNEF
 
+from inbox_channels.email.parse_rtf import decompress_rtf, rtf_to_text
 from inbox_channels.email.parse_words import decode
 
 MAX_TNEF_BYTES = 20 * 1024 * 1024
@@ -24,6 +25,8 @@ class Tnef:
     files: tuple[tuple[str, bytes], ...] = field(default=(), repr=False)
     text: str = field(default="", repr=False)
     html: str = field(default="", repr=False)
+    unread: bool = False
+    """Whether there is a body that could not be read."""
 
 
 def read_tnef(data: bytes) -> Tnef | None:
@@ -33,7 +36,11 @@ def read_tnef(data: bytes) -> Tnef | None:
     try:
         tnef: Any = TNEF(data, do_checksum=False)
         files = tuple((_name(item), bytes(item.data)) for item in tnef.attachments[:_MAX_FILES] if item.data)
-        return Tnef(files=files, text=_string(tnef.body), html=_string(tnef.htmlbody))
+        text, html, packed = _string(tnef.body), _string(tnef.htmlbody), tnef._rtfbody  # noqa: SLF001 - rtfbody is raw
+        if packed and not text.strip() and not html.strip():
+            rtf = decompress_rtf(bytes(packed))
+            text = rtf_to_text(rtf) if rtf is not None else ""
+        return Tnef(files=files, text=text, html=html, unread=bool(packed) and not (text.strip() or html.strip()))
     except Exception:  # noqa: BLE001 - the library raises anything (struct.error, TypeError, RecursionError …)
         return None
 

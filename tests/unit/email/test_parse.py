@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 import inbox_channels.email as package
 from inbox_channels.email.parse import ParseOptions, attachment_bytes, parse, self_test
 from inbox_channels.email.parse_address import canonical_address, mailboxes
+from inbox_channels.email.parse_rtf import decompress_rtf, rtf_to_text
 from inbox_daemon.errors import Gone, Permanent
 from inbox_daemon.model import Envelope, InstanceId, Message
 
@@ -167,6 +168,38 @@ def test_addresses(field: str, expected: list[tuple[str, str]]) -> None:
 def test_an_address_is_canonical_once() -> None:
     assert canonical_address("Ana@ÑANDÚ.example") == "Ana@xn--and-6ma2c.example"
     assert canonical_address("Ana@xn--and-6ma2c.example.") == "Ana@xn--and-6ma2c.example"
+
+
+# ---------------------------------------------------------------- RTF
+
+
+@pytest.mark.parametrize(
+    ("packed", "expected"),
+    [  # the two examples of MS-OXRTFCP, section 3
+        (
+            "2d0000002b0000004c5a4675f1c5c7a703000a007263706731323542320af32068656c090020627705b06c647d0a800fa0",
+            b"{\\rtf1\\ansi\\ansicpg1252\\pard hello world}\r\n",
+        ),
+        ("1a0000001c0000004c5a4675e2d44b51410004205758595a0d6e7d010eb0", b"{\\rtf1 WXYZWXYZWXYZWXYZWXYZ}"),
+        ("1a0000001c0000004c5a4675", b""),
+        ("00", None),
+    ],
+)
+def test_compressed_rtf(packed: str, expected: bytes | None) -> None:
+    assert decompress_rtf(bytes.fromhex(packed)) == expected
+
+
+@pytest.mark.parametrize(
+    ("rtf", "expected"),
+    [
+        (rb"{\rtf1 Se\'f1or\par chau}", "Señor\nchau"),
+        (rb"{\rtf1\ansicpg1251 \'cf{\fonttbl no}{\*\x no}\u8364?\{}", "П€{"),
+        (rb"{\rtf1 \u-10179?\u-8704?}", "😀"),
+        (b"}}}{\\", ""),
+    ],
+)
+def test_words_of_rtf(rtf: bytes, expected: str) -> None:
+    assert rtf_to_text(rtf) == expected
 
 
 # ---------------------------------------------------------------- nothing raises
