@@ -329,4 +329,4 @@ async def test_the_pages_speak_another_language_where_configured(office: Office)
         answer = await served.say(request("GET", f"{office.path}?done=answer"))
     html = answer.body.decode()
     assert 'lang="en"' in html
-    assert "The answer was recorded. It is sent now." in html
+    assert "The answer was recorded in the case. It is sent now." in html
