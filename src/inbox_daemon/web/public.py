@@ -53,7 +53,7 @@ async def listen(app: web.Application, host: str, port: int, limits: Limits) -> 
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=limits.stop_seconds)
     await runner.setup()
     try:
-        await _Site(runner, host, port, limits, app[_REFUSALS]).start()
+        await _Site(runner, host, port, limits, app.get(_REFUSALS) or RefusalLog()).start()
     except OSError:
         await runner.cleanup()
         raise
