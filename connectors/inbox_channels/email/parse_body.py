@@ -112,10 +112,10 @@ def _sort_leaf(leaf: Part, words: Words, places: list[_Candidates], *, parent: s
 
 
 def _add_file(leaf: Part, words: Words, *, parent: str) -> None:
+    """Attach a leaf. A telephone sends photos as "inline" too: only those that belong to an HTML body count as such."""
     words.files.append(leaf)
-    has_id = "content-id" in leaf.headers and parent == "multipart/related"
-    shown = leaf.media_type.startswith("image/") and (has_id or leaf.disposition.value == "inline")
-    if shown and leaf.disposition.value != "attachment":
+    of_body = parent == "multipart/related" and "content-id" in leaf.headers
+    if of_body and leaf.media_type.startswith("image/") and leaf.disposition.value != "attachment":
         words.inline.add(leaf.path)
 
 

@@ -89,7 +89,8 @@ class _Page:
             self.line.append(text)
 
     def end_line(self, *, force: bool = False) -> None:
-        text = "".join(self.line).rstrip(" ")
+        text = "".join(self.line)
+        text = text if text == "-- " else text.rstrip(" ")  # the mark of a signature ends in a blank
         self.line.clear()
         if not text and not force:
             return
@@ -98,7 +99,7 @@ class _Page:
         if self.blank_wanted and text:
             self.lines.append(prefix.rstrip(" "))
         self.blank_wanted = self.blank_wanted and not text
-        self.lines.append((prefix + text).rstrip(" "))
+        self.lines.append(prefix + text if text else prefix.rstrip(" "))
 
 
 def html_to_text(html: str) -> str:

@@ -51,7 +51,7 @@ def split_reply(text: str, *, forwarded: bool = False) -> tuple[str, str]:
     end = _find_history(plain, kinds, forwarded=forwarded)
     _judge_marked(lines, plain, kinds, end)
     _join_broken_lines(lines, plain, kinds, end)
-    _cut_signatures(plain, kinds, end)
+    _cut_signatures(lines, plain, kinds, end)
     written = _collect(lines, kinds, _Kind.WRITTEN)
     if not written:
         return _tidy(text.replace(CUT, "")), ""
@@ -221,15 +221,17 @@ def _join_broken_lines(lines: list[str], plain: list[str], kinds: list[_Kind], e
 # ---------------------------------------------------------------- signatures
 
 
-def _cut_signatures(plain: list[str], kinds: list[_Kind], end: int) -> None:
+def _cut_signatures(lines: list[str], plain: list[str], kinds: list[_Kind], end: int) -> None:
     for index in range(end):
         if kinds[index] is _Kind.WRITTEN and marks.is_sent_from(plain[index]):
             kinds[index] = _Kind.CUT
     index, tries = 0, 0
     while index < end and tries < _MAX_SIGNATURES:
-        if kinds[index] is _Kind.WRITTEN and marks.is_signature_mark(plain[index]):
+        if kinds[index] is _Kind.WRITTEN and plain[index] == "--":
             tries += 1
             stop = _signature_end(plain, kinds, index, end)
+            if not marks.is_signature_mark(lines[index], plain[index + 1 : stop]):
+                stop = index
             kinds[index:stop] = [_Kind.CUT] * (stop - index)
             index = max(stop, index + 1)
         else:

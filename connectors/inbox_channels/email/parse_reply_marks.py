@@ -64,6 +64,9 @@ _TOLD = re.compile(
     r"ele|ela|meu|minha)(?: \S+){0,4}$",
     re.IGNORECASE,
 )
+_WHO = re.compile(r"[,>)]|\d{1,2}[:.]\d{2}(?::\d{2})?(?: ?hs)?")
+_AFTER_TIME = re.compile(r"^(?:[ap]\. ?m\.|[ap]m|hs|ART|UTC|GMT\S*|[-+]\d{1,4})[.,]?\s*", re.IGNORECASE)
+_ARTICLE = re.compile(r"(?:el|la|los|las|un|una|mi|su|the|my|a|an|o|os|as|meu|minha)\b", re.IGNORECASE)
 _OLD_GMAIL = re.compile(r"^\d{4}-\d\d-\d\d \d{1,2}:\d\d .{1,200}<[^<>\s]+@[^<>\s]+>:$")
 _QUOTING = re.compile(r"^(?:Citando a|Mensaje citado por|Quoting|Zitat von|Citando) .{2,120}[:：]$", re.IGNORECASE)
 _DASHED = re.compile(
@@ -111,26 +114,26 @@ def _believable(joined: str, verb: int, count: int, *, quoted_after: bool) -> bo
     ends_with_colon = joined.rstrip(" *_-").endswith((":", "：")) or joined.endswith("-")
     if not ends_with_colon and not quoted_after:
         return False
+    if _TOLD.search(_WHO.split(before)[-1]) is not None:
+        return False
     address = _ADDRESS.search(before) is not None
     dated = _DATE.search(before) is not None
     timed = _TIME.search(before) is not None
     if address and _NAMED_ADDRESS.match(before) and count <= 2:
         return True
     if _STARTS.match(joined) is None:
-        return quoted_after and count == 1 and len(joined) < 100 and not _told(before)
+        return quoted_after and count == 1 and len(joined) < 100
     if address and (dated or timed or _YEAR.search(before)):
         return True
-    if _told(before):
-        return False
-    if dated and (timed or _YEAR.search(before)):
+    if dated and (timed or _YEAR.search(before)) and _is_name(before):
         return True
     return quoted_after and (dated or timed or address)
 
 
-def _told(before: str) -> bool:
-    """Whether the words before the verb are a sentence and no name."""
-    name = re.split(r"[,>)]|\d{1,2}[:.]\d{2}(?::\d{2})?(?: ?hs)?", before)[-1]
-    return _TOLD.search(name) is not None
+def _is_name(before: str) -> bool:
+    """Whether a name stands between the date and the verb, and no subject of a sentence ("el intendente")."""
+    name = _AFTER_TIME.sub("", _WHO.split(_YEAR.split(before)[-1])[-1].strip(" \"'“”*"))
+    return name[:1].isupper() and _ARTICLE.match(name) is None
 
 
 # ---------------------------------------------------------------- header blocks and separators
@@ -150,6 +153,7 @@ _FIELD_KIND = {
     **dict.fromkeys(("para", "to", "a"), "to"),
     **dict.fromkeys(("asunto", "subject", "assunto", "tema"), "subject"),
 }
+_BRACKETED = re.compile(r"[<\[][^<>\[\]\s]+@[^<>\[\]\s]+[>\]]")
 _RULE = re.compile(r"^[_\-=*—–]{5,}$")
 _ORIGINAL = re.compile(
     r"^[-_—–*\s>]{2,}(?:Mensaje original|Original Message|Mensagem original|Mensaje anterior|Original-Nachricht|"
@@ -189,35 +193,32 @@ def is_forward_marker(line: str) -> bool:
 def header_block(lines: Sequence[str], start: int, *, announced: bool = False) -> int | None:
     """The index behind a block "De: … Enviado: … Para: … Asunto: …" that begins at `start`; None when there is none.
 
-    It names a sender and at least two of date, recipient and subject; unless `announced` by a separator, it holds
-    a time of day or an address too, which a citizen's formal letter ("De: … Para: … Asunto: …") rarely does.
+    It names a sender and at least two of date, recipient and subject; unless `announced` by a separator, its date
+    has a time of day or its sender a bracketed address, which a citizen's formal letter ("De: … Para: …") has not.
     """
     first = _FIELD.match(lines[start])
     if first is None or first["name"].lower() not in _FIELD_KIND:
         return None
-    kinds: set[str] = set()
-    values: list[str] = []
-    end, loose = start, 0
+    values: dict[str, str] = {}
+    end, kind, loose = start, "other", 0
     for index in range(start, min(start + _MAX_HEADER_LINES, len(lines))):
         line = lines[index]
         match = _FIELD.match(line)
         if match is not None:
-            kinds.add(_FIELD_KIND.get(match["name"].lower(), "other"))
-            values.append(match["value"])
+            kind = _FIELD_KIND.get(match["name"].lower(), "other")
+            values[kind] = f"{values.get(kind, '')} {match['value']}"
             end, loose = index + 1, 0
             continue
         loose += 1
         beyond = bool(line) and index > start and not lines[index - 1]  # a paragraph of its own
-        if beyond or loose > 3 or {"from", "date", "to", "subject"} <= kinds:
+        if beyond or loose > 3 or {"from", "date", "to", "subject"} <= values.keys():
             break
-        if line:
-            values.append(line)
-    if "from" not in kinds or len(kinds - {"other"}) < 3:
+        values[kind] += f" {line}"
+    if "from" not in values or len(values.keys() - {"other"}) < 3:
         return None
-    text = " ".join(values[:40])
-    if announced or _ADDRESS.search(text) or (_TIME.search(text) and (_DATE.search(text) or _YEAR.search(text))):
-        return end
-    return None
+    date = values.get("date", "")
+    stamped = _TIME.search(date) is not None or (_DATE.search(date) is not None and _BRACKETED.search(values["from"]))
+    return end if announced or stamped else None
 
 
 # ---------------------------------------------------------------- signatures
@@ -247,7 +248,7 @@ _SENTENCE = re.compile(  # what no program writes behind "Enviado desde"
     re.IGNORECASE,
 )
 _LINK = re.compile(r"\s*(?:<[^<>]{0,300}>|\(https?://[^()\s]{0,300}\)|\[https?://[^\]\s]{0,300}\]|https?://\S{1,300})")
-_SIGNATURE_MARK = re.compile(r"^-- ?$")
+_CONTACT = re.compile(r"\S@\S|\bwww\.|https?://|\b(?:tel|cel|m\.? ?p|int|fax|phone)\b|\d{3}[- ]?\d{3}", re.IGNORECASE)
 _POSTSCRIPT = re.compile(r"^(?:P\.? ?[DS]\.?|Posdata|Post ?data|Nota|Adjunto|PD)\b", re.IGNORECASE)
 
 
@@ -259,9 +260,11 @@ def is_sent_from(line: str) -> bool:
     return len(bare) <= 110 and _SENT_FROM.match(bare) is not None and _SENTENCE.search(bare) is None
 
 
-def is_signature_mark(line: str) -> bool:
-    """Whether a line begins a signature (`-- `, also without its blank)."""
-    return _SIGNATURE_MARK.match(line) is not None
+def is_signature_mark(line: str, following: Sequence[str]) -> bool:
+    """Whether a line, as sent, begins a signature: `-- `; or without the blank, when an address or number follows."""
+    if line == "-- ":
+        return True
+    return line.rstrip() == "--" and len(following) <= 8 and _CONTACT.search("\n".join(following)) is not None
 
 
 def is_postscript(line: str) -> bool:
