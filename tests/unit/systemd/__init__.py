@@ -1,0 +1,3 @@
+"""The unit and what comes with it."""
+
+from __future__ import annotations
