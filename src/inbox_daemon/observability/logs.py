@@ -25,7 +25,7 @@ Format = Literal["auto", "json", "console"]
 MAX_LINE_BYTES = 8192
 MAX_FRAMES = 12
 OURS = "inbox_daemon"
-"""Every logger of structlog writes to this standard logger; libraries have theirs, and only their warnings show."""
+"""Every logger of structlog writes below this standard logger; libraries have theirs, and only their warnings show."""
 
 _QUOTED = re.compile(r"(?<!\w)'[^']*'|\"[^\"]*\"")
 
@@ -72,7 +72,9 @@ def configure_logging(log_format: Format = "auto", level: str = "info", *, strea
 
 
 def _logger(*names: Any) -> logging.Logger:
-    return logging.getLogger(".".join((OURS, *map(str, names))))
+    """A logger below ours, so that one level holds for all; a plug-in's name is put after it."""
+    name = str(names[0]) if names else OURS
+    return logging.getLogger(name if name.split(".")[0] == OURS else f"{OURS}.{name}")
 
 
 def _common() -> list[Processor]:

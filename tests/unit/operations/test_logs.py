@@ -95,6 +95,16 @@ def test_the_level_is_ours_and_libraries_only_warn() -> None:
     assert log.lines() == []
 
 
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [("inbox_daemon.app", "inbox_daemon.app"), ("inbox_channels.email", "inbox_daemon.inbox_channels.email")],
+)
+def test_a_named_logger_is_below_ours(name: str, shown: str) -> None:
+    log = started()
+    structlog.get_logger(name).info("thing.done")
+    assert log.lines()[0]["logger"] == shown
+
+
 def test_the_standard_library_goes_the_same_way() -> None:
     log = started()
     logging.getLogger("aiohttp.server").error("refused %s from %s", "'mi nombre es Ana'", "ana@correo.test")
