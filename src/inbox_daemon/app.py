@@ -113,7 +113,14 @@ async def _serve(parts: Parts, health: DaemonHealth, stack: AsyncExitStack) -> N
     public = public_app(
         hooks={name: channel for name, channel in parts.channels.items() if isinstance(channel, Pushed)},
         journal=parts.journal,
-        cases=Cases(parts.casebook, parts.links, settings.daemon.name, settings.daemon.zone),
+        cases=Cases(
+            parts.casebook,
+            parts.links,
+            settings.daemon.name,
+            settings.daemon.zone,
+            language=settings.daemon.language,
+            offices=parts.offices,
+        ),
         limits=limits,
         accepting=health.accepting,
     )

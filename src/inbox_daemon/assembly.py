@@ -35,6 +35,7 @@ from inbox_daemon.plugins import Channel, Context, Polled, TicketingAdapter
 from inbox_daemon.registry import DestinationInstance, Instances
 from inbox_daemon.retry import Policy
 from inbox_daemon.settings import Settings, link_secret
+from inbox_daemon.store import installation
 from inbox_daemon.store.casebook import StoredCaseBook
 from inbox_daemon.store.database import Database
 from inbox_daemon.web.links import CaseLinks
@@ -72,7 +73,10 @@ def attachments_dir(settings: Settings) -> Path:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
-    """Everything built. `channels` and `adapters` are the live objects of the configured instances."""
+    """Everything built. `channels` and `adapters` are the live objects of the configured instances.
+
+    `offices` are the names of destinations as people read them, where their settings give one.
+    """
 
     settings: Settings
     database: Database
@@ -82,6 +86,7 @@ class Parts:
     casebook: StoredCaseBook
     channels: Mapping[InstanceId, Channel]
     adapters: Mapping[InstanceId, TicketingAdapter]
+    offices: Mapping[str, str]
     parser: Parser
     journal: Journal
     intake: Intake
@@ -113,7 +118,12 @@ async def build(settings: Settings, instances: Instances, database: Database, st
     journal = Journal(database, day_in(settings.daemon.zone), arrived)
     parser = Parser()
     stack.callback(parser.close)
-    dispatchers = _dispatchers(settings, instances, database, node, adapters, metrics)
+    drafting = Drafting(
+        Wording(settings.daemon.language, settings.daemon.zone),
+        {name: one.plugin.kind for name, one in instances.channels.items()},
+        await database.run(installation.tag),
+    )
+    dispatchers = _dispatchers(settings, instances, database, node, adapters, metrics, drafting)
 
     def wake_dispatchers() -> None:
         for dispatcher in dispatchers.values():
@@ -144,6 +154,7 @@ async def build(settings: Settings, instances: Instances, database: Database, st
         casebook=casebook,
         channels=channels,
         adapters=adapters,
+        offices={name: getattr(one.settings, "office_name", name) for name, one in instances.destinations.items()},
         parser=parser,
         journal=journal,
         intake=Intake(
@@ -220,12 +231,8 @@ def _dispatchers(
     node: str,
     adapters: Mapping[InstanceId, TicketingAdapter],
     metrics: Metrics,
+    drafting: Drafting,
 ) -> dict[InstanceId, Dispatcher]:
-    drafting = Drafting(
-        Wording(settings.daemon.language, settings.daemon.zone),
-        {name: one.plugin.kind for name, one in instances.channels.items()},
-    )
-
     def observe(destination: str, outcome: str, seconds: float) -> None:
         metrics.dispatches.labels(destination, outcome).inc()
         metrics.dispatch_seconds.labels(destination).observe(seconds)

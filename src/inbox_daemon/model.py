@@ -31,7 +31,11 @@ MessageKey = NewType("MessageKey", str)
 """Our marker of one outgoing step, unique for ever and the same on every try (`4F7K-2.m7`). Written into the entry."""
 
 CaseNumber = NewType("CaseNumber", str)
-"""Quotable number of a conversation with a check character (`4F7K2-8`); also the reference written into the ticket."""
+"""Quotable number of a conversation with a check character (`4F7K2-8`); unique within one installation."""
+
+Reference = NewType("Reference", str)
+"""What is written into a ticket so that it can be found again (`4F7K2-8/k7f3qx`): the case number, and a tag of this
+installation. A database that is made anew counts from the start, and must never take an old ticket for its own."""
 
 Cursor = NewType("Cursor", str)
 """Where a poll goes on; opaque to the core, made and read by one plug-in only."""
@@ -306,12 +310,13 @@ class Entry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:
-    """A ticket to open: `reference` is the case number, to be written where `find` finds it exactly.
+    """A ticket to open: `reference` is to be written where `find` finds it exactly, `case_number` is what people quote.
 
     `follows` is the number of the earlier ticket when that one no longer takes entries.
     """
 
-    reference: CaseNumber
+    reference: Reference
+    case_number: CaseNumber
     subject: str = field(repr=False)
     first: Entry
     channel: str = ""

@@ -10,7 +10,7 @@ from typing import Any
 import aiohttp
 
 from contract.ticketing_model import Line
-from inbox_daemon.model import CaseNumber, TicketId
+from inbox_daemon.model import Reference, TicketId
 
 KINDS = {"Create": "public", "Correspond": "public", "Comment": "note"}
 
@@ -67,7 +67,7 @@ class RtBackstage:
         newest = [{"field": "id", "operator": ">", "value": "0"}]
         return await self._all("POST", f"/ticket/{ticket}/attachments", params, json=newest)
 
-    async def tickets_with(self, reference: CaseNumber) -> Sequence[TicketId]:
+    async def tickets_with(self, reference: Reference) -> Sequence[TicketId]:
         query = f"CF.{{{self._reference_field}}} = '{reference}' AND EffectiveId > 0"
         return [TicketId(str(row["id"])) for row in await self._all("GET", "/tickets", {"query": query})]
 

@@ -12,7 +12,7 @@ from contract.ticketing_model import AdapterUnderTest
 from contract.ticketing_providers import scenario
 from contract.ticketing_words import draft, entry, reference, stored
 from inbox_daemon.errors import Gone, Permanent
-from inbox_daemon.model import CaseNumber, MessageKey, Ticket
+from inbox_daemon.model import MessageKey, Reference, Ticket
 
 CANNOT_BE_KEPT = "\x00\x07\x1b\x0b\ufffe\ud800"
 
@@ -50,10 +50,10 @@ async def test_an_unknown_reference_is_not_found(under_test: AdapterUnderTest) -
     await under_test.adapter.open_ticket(draft(case))
     for other in (
         reference(),
-        CaseNumber(case[:-1]),
-        CaseNumber(f"{case}0"),
-        CaseNumber("' OR id > 0 OR '"),
-        CaseNumber("%"),
+        Reference(case[:-1]),
+        Reference(f"{case}0"),
+        Reference("' OR id > 0 OR '"),
+        Reference("%"),
     ):
         assert await under_test.adapter.find(other) is None, other
 

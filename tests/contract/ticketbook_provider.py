@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import delete, select
 
 from contract.ticketing_model import AdapterUnderTest, Line
-from inbox_daemon.model import CaseNumber, MessageKey, TicketId
+from inbox_daemon.model import MessageKey, Reference, TicketId
 from inbox_daemon.plugins import Case
 from inbox_daemon.store.casebook import StoredCaseBook
 from inbox_daemon.store.database import Database
@@ -42,8 +42,8 @@ class _Page:
         entries = (await self._case(ticket)).entries
         return {file.filename: Path(file.path).read_bytes() for entry in entries for file in entry.files}
 
-    async def tickets_with(self, reference: CaseNumber) -> Sequence[TicketId]:
-        wanted = select(casebook_case.c.id).where(casebook_case.c.number == reference)
+    async def tickets_with(self, reference: Reference) -> Sequence[TicketId]:
+        wanted = select(casebook_case.c.id).where(casebook_case.c.reference == reference)
         return [TicketId(str(row)) for row in await self.database.read(lambda c: c.execute(wanted).scalars().all())]
 
     async def agent_answers(self, ticket: TicketId, text: str) -> None:

@@ -9,7 +9,7 @@ from typing import Protocol
 
 import pytest
 
-from inbox_daemon.model import CaseNumber, TicketId
+from inbox_daemon.model import Reference, TicketId
 from inbox_daemon.plugins import Capabilities, TicketingAdapter
 from support.fault_proxy import FaultProxy, Match, everything
 
@@ -32,7 +32,7 @@ class Backstage(Protocol):
     async def files(self, ticket: TicketId) -> Mapping[str, bytes]:
         """All attached files by name."""
 
-    async def tickets_with(self, reference: CaseNumber) -> Sequence[TicketId]:
+    async def tickets_with(self, reference: Reference) -> Sequence[TicketId]:
         """Tickets that carry the reference and are not deleted, merged ones included."""
 
     async def agent_answers(self, ticket: TicketId, text: str) -> None:

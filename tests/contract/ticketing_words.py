@@ -7,15 +7,15 @@ import secrets
 from datetime import UTC, datetime
 from pathlib import Path
 
-from inbox_daemon.model import CaseNumber, Draft, Entry, MessageKey, StoredFile
+from inbox_daemon.model import CaseNumber, Draft, Entry, MessageKey, Reference, StoredFile
 
 
-def reference() -> CaseNumber:
+def reference() -> Reference:
     """A case number that no other test has."""
-    return CaseNumber(f"T{secrets.token_hex(4).upper()}-{secrets.randbelow(10)}")
+    return Reference(f"T{secrets.token_hex(4).upper()}-{secrets.randbelow(10)}")
 
 
-def entry(case: CaseNumber, number: int, body: str = "", *, address: str = "") -> Entry:
+def entry(case: Reference, number: int, body: str = "", *, address: str = "") -> Entry:
     """The `number`th message of a case."""
     return Entry(
         key=MessageKey(f"{case}.m{number}"),
@@ -27,9 +27,11 @@ def entry(case: CaseNumber, number: int, body: str = "", *, address: str = "") -
     )
 
 
-def draft(case: CaseNumber, *, subject: str = "Luminaria apagada", body: str = "") -> Draft:
+def draft(case: Reference, *, subject: str = "Luminaria apagada", body: str = "") -> Draft:
     """A new case with its first message."""
-    return Draft(reference=case, subject=subject, first=entry(case, 1, body), channel="whatsapp")
+    return Draft(
+        reference=case, case_number=CaseNumber(case), subject=subject, first=entry(case, 1, body), channel="whatsapp"
+    )
 
 
 def stored(folder: Path, name: str, media_type: str, content: bytes) -> StoredFile:

@@ -8,19 +8,20 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import TypeVar
 
 from inbox_daemon.errors import Credentials, Gone, Permanent, Transient, Uncertain
 from inbox_daemon.model import (
-    CaseNumber,
     Cursor,
     Draft,
     Entry,
     EntryId,
     Hint,
     MessageKey,
+    Reference,
     StoredFile,
     Ticket,
     TicketId,
@@ -28,6 +29,8 @@ from inbox_daemon.model import (
     Written,
 )
 from inbox_daemon.plugins import Capabilities, WebhookRequest
+
+T = TypeVar("T")
 
 
 class Fault(Enum):
@@ -99,7 +102,7 @@ class MemoryAdapter:
         """Close."""
         self._kept(ticket).open = False
 
-    async def find(self, reference: CaseNumber) -> Ticket | None:
+    async def find(self, reference: Reference) -> Ticket | None:
         """Look up by reference."""
         self._reached()
         self.lookups += 1
@@ -139,7 +142,7 @@ class MemoryAdapter:
 
         return self._written(kept, await self._write(work))
 
-    async def _write(self, work):  # type: ignore[no-untyped-def]
+    async def _write(self, work: Callable[[], T]) -> T:
         self._reached()
         self.writes += 1
         self.in_flight += 1
@@ -150,7 +153,7 @@ class MemoryAdapter:
         finally:
             self.in_flight -= 1
 
-    async def _faulty(self, work):  # type: ignore[no-untyped-def]
+    async def _faulty(self, work: Callable[[], T]) -> T:
         fault = self.faults.popleft() if self.faults else None
         match fault:
             case Fault.REFUSED:

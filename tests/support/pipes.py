@@ -85,7 +85,7 @@ class Pipes:
                 adapter=adapter,
                 database=database,
                 node=node,
-                drafting=Drafting(wording, {INSTANCE: "whatsapp"}),
+                drafting=Drafting(wording, {INSTANCE: "whatsapp"}, "pruebas"),
                 policy=policy,
                 attempt=attempt,
                 parallel=8,

@@ -21,13 +21,13 @@ import aiohttp
 
 from inbox_daemon.errors import Credentials, EdgeError, Gone, Permanent, Uncertain
 from inbox_daemon.model import (
-    CaseNumber,
     Cursor,
     Draft,
     Entry,
     EntryId,
     Hint,
     MessageKey,
+    Reference,
     StoredFile,
     Ticket,
     TicketId,
@@ -102,7 +102,7 @@ class RequestTracker:
         await self._see_reference(number, draft.reference)
         return self._ticket(number)
 
-    async def _see_reference(self, number: str, reference: CaseNumber) -> None:
+    async def _see_reference(self, number: str, reference: Reference) -> None:
         try:
             row = await self._read(number)
         except EdgeError:
@@ -208,7 +208,7 @@ class RequestTracker:
 
     # ------------------------------------------------------------ looking up
 
-    async def find(self, reference: CaseNumber) -> Ticket | None:
+    async def find(self, reference: Reference) -> Ticket | None:
         """Search with `EffectiveId > 0`, which brings merged tickets back into sight; deleted ones stay out."""
         field = self._settings.reference_field
         query = f"CF.{{{field}}} = {parse.quote(reference)} AND EffectiveId > 0"

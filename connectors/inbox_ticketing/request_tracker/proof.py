@@ -11,7 +11,7 @@ import re
 from urllib.parse import quote as url_quote
 
 from inbox_daemon.errors import Credentials, Gone, Permanent
-from inbox_daemon.model import CaseNumber, MessageKey, Ticket, TicketId
+from inbox_daemon.model import MessageKey, Reference, Ticket, TicketId
 from inbox_daemon.plugins import Context, TicketingAdapter
 from inbox_ticketing.request_tracker import parse
 from inbox_ticketing.request_tracker.rest import RestClient
@@ -27,7 +27,7 @@ async def prove(
     """Raise the `EdgeError` that says what is missing, and where to give it."""
     await _account(settings, rest, context)
     await _queue_and_field(settings, rest, context)
-    reference = CaseNumber(f"PRUEBA-{context.instance}")
+    reference = Reference(f"PRUEBA-{context.instance}")
     key = MessageKey(f"PRUEBA-{context.instance}.n1")
     try:
         ticket = await adapter.find(reference)
@@ -76,7 +76,7 @@ async def _queue_and_field(settings: RequestTrackerSettings, rest: RestClient, c
         )
 
 
-async def _write(reference: CaseNumber, key: MessageKey, settings: RequestTrackerSettings, rest: RestClient) -> None:
+async def _write(reference: Reference, key: MessageKey, settings: RequestTrackerSettings, rest: RestClient) -> None:
     ticket = {
         "Queue": settings.queue,
         "Subject": SUBJECT,

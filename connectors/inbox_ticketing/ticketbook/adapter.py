@@ -10,13 +10,13 @@ from typing import Final
 
 from inbox_daemon.errors import Gone
 from inbox_daemon.model import (
-    CaseNumber,
     Cursor,
     Draft,
     Entry,
     EntryId,
     Hint,
     MessageKey,
+    Reference,
     StoredFile,
     Ticket,
     TicketId,
@@ -55,7 +55,7 @@ class Ticketbook:
 
     async def check(self) -> None:
         """See `TicketingAdapter.check`; the mail server is asked, too, where one is configured."""
-        await self._book.find(self._office, CaseNumber("check"))
+        await self._book.find(self._office, Reference("check"))
         if self._settings.mail_to:
             await self._postman.check()
 
@@ -63,8 +63,9 @@ class Ticketbook:
         """See `TicketingAdapter.open_ticket`. Mails the link once the case is on disk."""
         case = await self._book.open_case(
             office=self._office,
-            number=draft.reference,
-            subject=" ".join(_keepable(draft.subject).split()) or draft.reference,
+            number=draft.case_number,
+            reference=draft.reference,
+            subject=" ".join(_keepable(draft.subject).split()) or draft.case_number,
             key=draft.first.key,
             heading=_keepable(draft.first.heading),
             body=_keepable(draft.first.body),
@@ -93,7 +94,7 @@ class Ticketbook:
         """See `TicketingAdapter.close`."""
         await self._book.set_open(ticket.id, is_open=False, by=OUR_NAME)
 
-    async def find(self, reference: CaseNumber) -> Ticket | None:
+    async def find(self, reference: Reference) -> Ticket | None:
         """See `TicketingAdapter.find`."""
         case = await self._book.find(self._office, reference)
         return None if case is None else self._ticket(case)

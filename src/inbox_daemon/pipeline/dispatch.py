@@ -177,7 +177,7 @@ class Dispatcher:
         ):
             with attempt:
                 if work.opens(step):
-                    ticket = await self._adapter.find(work.conversation.case_number)
+                    ticket = await self._adapter.find(self._drafting.reference(work))
                     return None if ticket is None else Written(ticket=ticket, entry=None)
                 assert work.conversation.ticket is not None
                 return await self._adapter.find_entry(work.conversation.ticket, step.key)

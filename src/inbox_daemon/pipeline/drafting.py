@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, select
 
 from inbox_daemon.identity.handles import readable
-from inbox_daemon.model import Draft, Entry, Handle, MessageKey, Proof, StoredFile
+from inbox_daemon.model import Draft, Entry, Handle, MessageKey, Proof, Reference, StoredFile
 from inbox_daemon.pipeline.files import path_of
 from inbox_daemon.pipeline.rendering import Shown, Wording
 from inbox_daemon.plugins import Capabilities
@@ -66,9 +66,15 @@ def load(connection: Connection, step: Step) -> Work:
 
 
 class Drafting:
-    """Words entries in the office's language. `channel_of` gives the kind of a channel instance."""
+    """Words entries in the office's language. `channel_of` gives the kind of a channel instance.
 
-    def __init__(self, wording: Wording, channel_of: dict[str, str], *, share_address: bool = False) -> None:
+    `installation` is the tag that makes references of this database unlike those of any other.
+    """
+
+    def __init__(
+        self, wording: Wording, channel_of: dict[str, str], installation: str, *, share_address: bool = False
+    ) -> None:
+        self._installation = installation
         self._wording = wording
         self._channel_of = channel_of
         self._share_address = share_address
@@ -79,10 +85,15 @@ class Drafting:
             return "open" if work.conversation.ticket is None else "append"
         return step.kind
 
+    def reference(self, work: Work) -> Reference:
+        """What the conversation's ticket is found by."""
+        return Reference(f"{work.conversation.case_number}/{self._installation}")
+
     def draft(self, step: Step, work: Work) -> Draft:
         """The ticket to open with the step's message."""
         return Draft(
-            reference=work.conversation.case_number,
+            reference=self.reference(work),
+            case_number=work.conversation.case_number,
             subject=work.conversation.subject,
             first=self.entry(step, work),
             channel=self._channel(work),

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
-from inbox_daemon.model import CaseNumber, InstanceId, MessageKey, StoredFile
+from inbox_daemon.model import CaseNumber, InstanceId, MessageKey, Reference, StoredFile
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,12 +43,13 @@ class CaseBook(Protocol):
         *,
         office: InstanceId,
         number: CaseNumber,
+        reference: Reference,
         subject: str,
         key: MessageKey,
         heading: str,
         body: str,
     ) -> Case:
-        """Open the case `number` with its first entry, or return the one that is there."""
+        """Open the case with its first entry, or return the one that is there under this reference."""
 
     async def add_entry(
         self, case: str, *, key: MessageKey, direction: str, heading: str, body: str
@@ -61,8 +62,8 @@ class CaseBook(Protocol):
     async def set_open(self, case: str, *, is_open: bool, by: str) -> None:
         """Close or reopen; the change is an entry of the thread. Raises `Gone`."""
 
-    async def find(self, office: InstanceId, number: CaseNumber) -> Case | None:
-        """The case with this number in this office, with its entries."""
+    async def find(self, office: InstanceId, reference: Reference) -> Case | None:
+        """The case with this reference in this office, with its entries."""
 
     async def read(self, case: str) -> Case | None:
         """The case with this id, with its entries."""

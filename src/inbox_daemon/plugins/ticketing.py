@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import Generic, Literal, Protocol, TypeVar
 
 from inbox_daemon.model import (
-    CaseNumber,
     Cursor,
     Draft,
     Entry,
     Hint,
     MessageKey,
+    Reference,
     StoredFile,
     Ticket,
     TicketUpdate,
@@ -83,7 +83,7 @@ class TicketingAdapter(Protocol):
     async def close(self, ticket: Ticket) -> None:
         """Close the ticket. Idempotent."""
 
-    async def find(self, reference: CaseNumber) -> Ticket | None:
+    async def find(self, reference: Reference) -> Ticket | None:
         """The ticket that carries exactly `reference`; each row found is compared on our side.
 
         Raises `Permanent` when more than one matches.

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, insert, select, update
 
 from inbox_daemon.errors import Gone
-from inbox_daemon.model import CaseNumber, InstanceId, MessageKey, StoredFile
+from inbox_daemon.model import CaseNumber, InstanceId, MessageKey, Reference, StoredFile
 from inbox_daemon.plugins.casebook import Case, CaseEntry
 from inbox_daemon.store.clock import db_now
 from inbox_daemon.store.database import Database
@@ -23,21 +23,31 @@ class StoredCaseBook:
         self._database = database
 
     async def open_case(
-        self, *, office: InstanceId, number: CaseNumber, subject: str, key: MessageKey, heading: str, body: str
+        self,
+        *,
+        office: InstanceId,
+        number: CaseNumber,
+        reference: Reference,
+        subject: str,
+        key: MessageKey,
+        heading: str,
+        body: str,
     ) -> Case:
         """See `CaseBook.open_case`."""
 
         def work(connection: Connection) -> Case:
-            found = _find(connection, office, number)
+            found = _find(connection, office, reference)
             if found is None:
                 now = connection.execute(select(db_now())).scalar_one()
                 case_id = connection.execute(
                     insert(casebook_case)
-                    .values(office=office, number=number, subject=subject, is_open=True, opened_at=now)
+                    .values(
+                        office=office, number=number, reference=reference, subject=subject, is_open=True, opened_at=now
+                    )
                     .returning(casebook_case.c.id)
                 ).scalar_one()
                 _write(connection, case_id, key=key, direction="citizen", heading=heading, body=body)
-                found = _find(connection, office, number)
+                found = _find(connection, office, reference)
             assert found is not None
             return found
 
@@ -89,9 +99,9 @@ class StoredCaseBook:
 
         await self._database.run(work)
 
-    async def find(self, office: InstanceId, number: CaseNumber) -> Case | None:
+    async def find(self, office: InstanceId, reference: Reference) -> Case | None:
         """See `CaseBook.find`."""
-        return await self._database.read(lambda connection: _find(connection, office, number))
+        return await self._database.read(lambda connection: _find(connection, office, reference))
 
     async def read(self, case: str) -> Case | None:
         """See `CaseBook.read`."""
@@ -154,9 +164,9 @@ def _entry_id(connection: Connection, case_id: int, key: str) -> int | None:
     return found
 
 
-def _find(connection: Connection, office: str, number: str) -> Case | None:
+def _find(connection: Connection, office: str, reference: str) -> Case | None:
     row = connection.execute(
-        select(casebook_case).where(casebook_case.c.office == office, casebook_case.c.number == number)
+        select(casebook_case).where(casebook_case.c.office == office, casebook_case.c.reference == reference)
     ).one_or_none()
     return None if row is None else _as_case(connection, row)
 

@@ -337,16 +337,26 @@ lease = Table(
     Column("until", Instant, nullable=False),
 )
 
+installation = Table(
+    "installation",
+    metadata,
+    # One row: what tells this database from one made anew in its place.
+    Column("id", Integer, primary_key=True),
+    Column("tag", Text, nullable=False),
+    Column("created_at", Instant, nullable=False),
+)
+
 casebook_case = Table(
     "casebook_case",
     metadata,
     _key(),
     Column("office", Text, nullable=False),
     Column("number", Text, nullable=False),
+    Column("reference", Text, nullable=False),
     Column("subject", Text, nullable=False),
     Column("is_open", Boolean, nullable=False),
     Column("opened_at", Instant, nullable=False),
-    UniqueConstraint("office", "number"),
+    UniqueConstraint("office", "reference"),
     sqlite_autoincrement=True,
 )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
-from inbox_daemon.model import CaseNumber, InstanceId, MessageKey, StoredFile
+from inbox_daemon.model import InstanceId, MessageKey, Reference, StoredFile
 from inbox_daemon.plugins import Case, CaseEntry
 from inbox_ticketing.ticketbook import plugin
 from support.contexts import lend_context
@@ -39,7 +39,7 @@ class Book:
     async def set_open(self, case: str, *, is_open: bool, by: str) -> None:
         raise NotImplementedError
 
-    async def find(self, office: InstanceId, number: CaseNumber) -> Case | None:
+    async def find(self, office: InstanceId, reference: Reference) -> Case | None:
         raise NotImplementedError
 
     async def read(self, case: str) -> Case | None:

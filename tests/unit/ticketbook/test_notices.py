@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 
 from contract.ticketing_words import draft, entry
 from inbox_daemon.errors import Credentials, Transient
-from inbox_daemon.model import CaseNumber
+from inbox_daemon.model import Reference
 from inbox_daemon.plugins import Context, Secret, TicketingAdapter
 from inbox_daemon.store.casebook import StoredCaseBook
 from inbox_daemon.store.database import Database
@@ -22,7 +22,7 @@ from inbox_ticketing.ticketbook import plugin
 from support.contexts import lend_context
 from unit.ticketbook.smtp_sink import Sink, mail_sink
 
-CASE = CaseNumber("C-7K3M-2")
+CASE = Reference("C-7K3M-2")
 
 
 @dataclass

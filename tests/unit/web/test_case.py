@@ -17,7 +17,7 @@ import pytest
 import structlog
 from structlog.testing import LogCapture
 
-from inbox_daemon.model import CaseNumber, InstanceId, MessageKey, StoredFile
+from inbox_daemon.model import CaseNumber, InstanceId, MessageKey, Reference, StoredFile
 from inbox_daemon.plugins import Case, Secret
 from inbox_daemon.store.casebook import StoredCaseBook
 from inbox_daemon.store.database import Database
@@ -88,6 +88,7 @@ async def office(tmp_path: Path, log: list[Any]) -> AsyncIterator[Office]:
             case = await book.open_case(
                 office=InstanceId("fiduciaria"),
                 number=CaseNumber("C-7K3M-2"),
+                reference=Reference("C-7K3M-2/pruebas"),
                 subject=f"Cuota {ATTACK}",
                 key=MessageKey("m1"),
                 heading=f"WhatsApp · {ATTACK}",
@@ -302,7 +303,13 @@ async def test_a_file_of_another_case_is_not_handed_out(office: Office, tmp_path
     kept = tmp_path / "ab12"
     kept.write_bytes(b"x")
     other = await office.book.open_case(
-        office=InstanceId("fiduciaria"), number=CaseNumber("C-2"), subject="", key=MessageKey("m1"), heading="", body=""
+        office=InstanceId("fiduciaria"),
+        number=CaseNumber("C-2"),
+        reference=Reference("C-2/pruebas"),
+        subject="",
+        key=MessageKey("m1"),
+        heading="",
+        body="",
     )
     file = StoredFile(filename="dni.pdf", media_type="application/pdf", size=1, sha256="ab12", path=str(kept))
     entry = await office.book.add_file(other.id, key=MessageKey("f1"), file=file)

@@ -18,6 +18,7 @@ def upgrade() -> None:
     _citizen()
     _cursor()
     _envelope()
+    _installation()
     _lease()
     _send_status()
     _casebook_entry()
@@ -44,6 +45,7 @@ def downgrade() -> None:
         "casebook_entry",
         "send_status",
         "lease",
+        "installation",
         "envelope",
         "cursor",
         "citizen",
@@ -58,11 +60,12 @@ def _casebook_case() -> None:
         sa.Column("id", _ID, autoincrement=True, nullable=False),
         sa.Column("office", sa.Text(), nullable=False),
         sa.Column("number", sa.Text(), nullable=False),
+        sa.Column("reference", sa.Text(), nullable=False),
         sa.Column("subject", sa.Text(), nullable=False),
         sa.Column("is_open", sa.Boolean(), nullable=False),
         sa.Column("opened_at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_casebook_case")),
-        sa.UniqueConstraint("office", "number", name=op.f("uq_casebook_case_office_number")),
+        sa.UniqueConstraint("office", "reference", name=op.f("uq_casebook_case_office_reference")),
         sqlite_autoincrement=True,
     )
 
@@ -116,6 +119,16 @@ def _envelope() -> None:
         unique=False,
         sqlite_where=sa.text("state <> 'done'"),
         postgresql_where=sa.text("state <> 'done'"),
+    )
+
+
+def _installation() -> None:
+    op.create_table(
+        "installation",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("tag", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_installation")),
     )
 
 
