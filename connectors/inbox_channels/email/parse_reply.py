@@ -25,6 +25,7 @@ _REFORWARD = re.compile(
     r"\b(?:re ?env[ií]\w*|fwd?|forward\w*|encaminh\w*|FYI|copio|transcrib\w*|pego)\b", re.IGNORECASE
 )
 _MAX_SIGNATURES = 50
+_MAX_POSTSCRIPT_LINES = 6
 _MAX_SIGNATURE_LINES = 12
 _MAX_SIGNATURE_CHARS = 700
 _MAX_SEARCHED_LINES = 5_000
@@ -106,12 +107,33 @@ def _find_history(plain: list[str], kinds: list[_Kind], *, forwarded: bool) -> i
             return index
         following = _next_filled(plain, behind)
         marked = following < count and kinds[following] is not _Kind.WRITTEN
-        stop = behind if marked else count
+        stop = behind if marked else _history_end(plain, kinds, index)
         kinds[index:stop] = [_Kind.CUT] * (stop - index)
         if marked:
             _accept_block(plain, kinds, following)
-        index = stop
+        index = max(stop, behind)
     return count
+
+
+def _history_end(plain: list[str], kinds: list[_Kind], start: int) -> int:
+    """Where unmarked history that begins at `start` ends: mostly at the end.
+
+    Before a postscript in the last paragraph; and at once (`start`) where the writer says to have answered inside.
+    """
+    if marks.answers_inside(_written_above(plain, kinds, start)):
+        return start
+    last = len(plain) - 1
+    while last > start and not plain[last]:
+        last -= 1
+    first = last
+    while first > start and plain[first - 1]:
+        first -= 1
+    is_short = last - first < _MAX_POSTSCRIPT_LINES
+    return first if is_short and marks.is_postscript(plain[first], strictly=True) else len(plain)
+
+
+def _written_above(plain: list[str], kinds: list[_Kind], index: int) -> str:
+    return " ".join(line for line, kind in zip(plain[:index], kinds[:index], strict=True) if kind is _Kind.WRITTEN)
 
 
 def _announcement(plain: list[str], kinds: list[_Kind], index: int) -> tuple[int | None, bool]:
@@ -157,7 +179,7 @@ def _next_filled(plain: Sequence[str], index: int) -> int:
 
 def _tells_of_forward(plain: list[str], kinds: list[_Kind], index: int) -> bool:
     """Whether the few words above a block of headers say that what follows is passed on."""
-    above = " ".join(line for line, kind in zip(plain[:index], kinds[:index], strict=True) if kind is _Kind.WRITTEN)
+    above = _written_above(plain, kinds, index)
     return len(above) < 200 and _REFORWARD.search(above) is not None
 
 
