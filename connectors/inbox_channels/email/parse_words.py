@@ -33,7 +33,7 @@ _LABELS = {
     "unicode-1-1-utf-8": "utf-8",
 }
 # Codecs that are no charsets of mail: they transform bytes, or let lone surrogates through.
-_REFUSED = frozenset({"utf-7", "unicode_escape", "raw_unicode_escape", "idna", "punycode", "undefined", "palmos"})
+_REFUSED = frozenset({"utf_7", "unicode_escape", "raw_unicode_escape", "idna", "punycode", "undefined", "palmos"})
 _LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,39}")
 _GUESS_BYTES = 16 * 1024
 
@@ -68,7 +68,7 @@ def codec_of(label: str | None) -> str | None:
         info = codecs.lookup(name)
     except (LookupError, ValueError, UnicodeError):
         return None
-    if info.name in _REFUSED or not getattr(info, "_is_text_encoding", True):
+    if info.name.replace("-", "_") in _REFUSED or not getattr(info, "_is_text_encoding", True):
         return None
     return info.name
 

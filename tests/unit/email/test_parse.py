@@ -20,6 +20,7 @@ import inbox_channels.email as package
 from inbox_channels.email.parse import ParseOptions, attachment_bytes, parse, self_test
 from inbox_channels.email.parse_address import canonical_address, mailboxes
 from inbox_channels.email.parse_rtf import decompress_rtf, rtf_to_text
+from inbox_channels.email.parse_words import codec_of, decode, decode_words
 from inbox_daemon.errors import Gone, Permanent
 from inbox_daemon.model import Envelope, InstanceId, Message
 
@@ -129,6 +130,35 @@ def test_nobody_is_believed_without_configuration() -> None:
     assert read(raw).sender.handles[0].proof.value == "hint"
     assert read(raw, ParseOptions(authserv_id="mx.otra.example")).sender.handles[0].proof.value == "hint"
     assert read(raw, ParseOptions(authserv_id="")).sender.handles[0].proof.value == "hint"
+
+
+# ---------------------------------------------------------------- charsets
+
+
+@pytest.mark.parametrize(
+    "label", ["unicode_escape", "raw-unicode-escape", "utf-7", "hex", "idna", "\0", "../x", "x" * 99]
+)
+def test_a_codec_that_is_no_charset_is_not_used(label: str) -> None:
+    assert codec_of(label) is None
+    assert decode(b"se\xf1or \\ud800 +2AA-", label) == "señor \\ud800 +2AA-"
+
+
+@pytest.mark.parametrize(
+    ("field", "expected"),
+    [
+        ("=?utf-8?q?ma=C3=B1?= =?utf-8?b?YW5h?=", "mañana"),
+        ("=?iso-8859-1?q?=93hola=94?=", "“hola”"),
+        ("=?utf-8?q?a?= b =?utf-8?q?c?=", "a b c"),
+        ("=?utf-8?q?a?= =?latin-1?q?=F1?=", "añ"),
+        ("=?utf-8*es?q?a=C3=B1o?=", "año"),
+        ("=?nada?q?a=F1o?=", "año"),
+        ("=?utf-8?b?YQ?=", "a"),
+        ("=?utf-8?x?a?= =?utf-8?q?sin fin", "=?utf-8?x?a?= =?utf-8?q?sin fin"),
+        ("hola=?utf-8?q?_chau?=", "hola chau"),
+    ],
+)
+def test_encoded_words(field: str, expected: str) -> None:
+    assert decode_words(field) == expected
 
 
 # ---------------------------------------------------------------- addresses

@@ -9,6 +9,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import inbox_channels.email as package
 from inbox_channels.email.parse import ParseOptions, parse
@@ -116,6 +118,18 @@ def test_no_word_disappears(language: str) -> None:
             everything = Counter(words(clean_text(case.body)))
             kept = Counter(words(message.text)) + Counter(words(message.quoted))
             assert kept == everything, case.name
+
+
+LINES = sorted({line for language in ("es", "en") for case in read_cases(language) for line in case.body.split("\n")})
+
+
+@settings(max_examples=400, deadline=None)
+@given(lines=st.lists(st.sampled_from(LINES), max_size=25), forwarded=st.booleans())
+def test_whatever_stands_together_no_word_disappears(lines: list[str], forwarded: bool) -> None:
+    text = "\n".join(lines)
+    written, quoted = split_reply(text, forwarded=forwarded)
+    assert Counter(words(written)) + Counter(words(quoted)) == Counter(words(text))
+    assert bool(written.strip()) == bool(text.strip())
 
 
 def test_a_text_is_never_empty() -> None:
