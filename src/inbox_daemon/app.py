@@ -123,6 +123,7 @@ async def _serve(parts: Parts, health: DaemonHealth, stack: AsyncExitStack) -> N
         ),
         limits=limits,
         accepting=health.accepting,
+        refused=parts.counts.refused,
     )
     runner = await listen(public, *settings.public.address, limits)
     stack.push_async_callback(runner.cleanup)
@@ -136,7 +137,11 @@ async def _working(parts: Parts, health: DaemonHealth, stop: asyncio.Event) -> A
     jobs |= {f"follow {name}": one.run for name, one in parts.followers.items()}
     jobs |= {f"poll {name}": one.run for name, one in parts.pollers.items()}
     tasks = [asyncio.create_task(_supervise(name, job, health, stop), name=name) for name, job in jobs.items()]
-    scheduler = Scheduler(parts.settings.daemon.zone)
+    scheduler = Scheduler(
+        parts.settings.daemon.zone,
+        outcome=lambda job, word: parts.metrics.jobs.labels(job, word).inc(),
+        clock_stepped=parts.metrics.clock_steps.inc,
+    )
     scheduler.every("look", LOOK_SECONDS, health.look)
     scheduler.every("balance", BALANCE_SECONDS, health.balance, at_once=True)
     scheduler.start()

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from urllib.parse import quote
 import structlog
 from sqlalchemy import make_url
 
+from inbox_daemon.counting import Counts
 from inbox_daemon.model import InstanceId
 from inbox_daemon.observability import Metrics
 from inbox_daemon.outgoing import Sessions
@@ -39,8 +41,6 @@ from inbox_daemon.store import installation
 from inbox_daemon.store.casebook import StoredCaseBook
 from inbox_daemon.store.database import Database
 from inbox_daemon.web.links import CaseLinks
-
-FOLLOW_SECONDS = 60.0
 
 
 def open_database(settings: Settings) -> Database:
@@ -87,6 +87,7 @@ class Parts:
     channels: Mapping[InstanceId, Channel]
     adapters: Mapping[InstanceId, TicketingAdapter]
     offices: Mapping[str, str]
+    counts: Counts
     parser: Parser
     journal: Journal
     intake: Intake
@@ -115,7 +116,8 @@ async def build(settings: Settings, instances: Instances, database: Database, st
     metrics = Metrics.create()
     node = node_name(settings)
     arrived = asyncio.Event()
-    journal = Journal(database, day_in(settings.daemon.zone), arrived)
+    counts = Counts(metrics, list(instances.channels), list(instances.destinations))
+    journal = Journal(database, day_in(settings.daemon.zone), arrived, counts.received)
     parser = Parser()
     stack.callback(parser.close)
     drafting = Drafting(
@@ -123,11 +125,15 @@ async def build(settings: Settings, instances: Instances, database: Database, st
         {name: one.plugin.kind for name, one in instances.channels.items()},
         await database.run(installation.tag),
     )
-    dispatchers = _dispatchers(settings, instances, database, node, adapters, metrics, drafting)
+    dispatchers = _dispatchers(settings, instances, database, node, adapters, counts, drafting)
 
     def wake_dispatchers() -> None:
         for dispatcher in dispatchers.values():
             dispatcher.wake.set()
+
+    def fetched(instance: str, outcome: str, size: int) -> None:
+        counts.fetched(instance, outcome, size)
+        wake_dispatchers()
 
     fetcher = Fetcher(
         channels=channels,
@@ -136,11 +142,11 @@ async def build(settings: Settings, instances: Instances, database: Database, st
         folder=attachments_dir(settings),
         max_bytes=settings.attachments.max_bytes,
         policy=policy_of(settings),
-        fetched=wake_dispatchers,
+        fetched=fetched,
     )
 
     def taken_in(instance: str, taken: Taken, seconds: float) -> None:
-        count_taken(metrics, instance, taken, seconds)
+        counts.taken_in(instance, taken, seconds)
         if taken.messages:
             wake_dispatchers()
             fetcher.wake.set()
@@ -155,6 +161,7 @@ async def build(settings: Settings, instances: Instances, database: Database, st
         channels=channels,
         adapters=adapters,
         offices={name: getattr(one.settings, "office_name", name) for name, one in instances.destinations.items()},
+        counts=counts,
         parser=parser,
         journal=journal,
         intake=Intake(
@@ -170,7 +177,7 @@ async def build(settings: Settings, instances: Instances, database: Database, st
         fetcher=fetcher,
         dispatchers=dispatchers,
         followers=_followers(settings, adapters, database, node),
-        pollers=_pollers(settings, channels, database, node, arrived),
+        pollers=_pollers(settings, channels, database, node, arrived, counts),
     )
 
 
@@ -230,15 +237,9 @@ def _dispatchers(
     database: Database,
     node: str,
     adapters: Mapping[InstanceId, TicketingAdapter],
-    metrics: Metrics,
+    counts: Counts,
     drafting: Drafting,
 ) -> dict[InstanceId, Dispatcher]:
-    def observe(destination: str, outcome: str, seconds: float) -> None:
-        metrics.dispatches.labels(destination, outcome).inc()
-        metrics.dispatch_seconds.labels(destination).observe(seconds)
-        if outcome == "done":
-            metrics.last_delivery.labels(destination).set_to_current_time()
-
     def one(name: InstanceId, destination: DestinationInstance) -> Dispatcher:
         return Dispatcher(
             name=name,
@@ -251,7 +252,7 @@ def _dispatchers(
             parallel=destination.parallel,
             on_unknown=destination.on_unknown,
             attachments=attachments_dir(settings),
-            observe=observe,
+            observe=counts.dispatched,
         )
 
     return {name: one(name, destination) for name, destination in instances.destinations.items()}
@@ -267,7 +268,7 @@ def _followers(
             database=database,
             node=node,
             policy=policy_of(settings),
-            every=timedelta(seconds=FOLLOW_SECONDS),
+            every=timedelta(seconds=settings.delivery.follow_seconds),
         )
         for name, adapter in adapters.items()
         if adapter.capabilities.updates != "none"
@@ -275,7 +276,12 @@ def _followers(
 
 
 def _pollers(
-    settings: Settings, channels: Mapping[InstanceId, Channel], database: Database, node: str, arrived: asyncio.Event
+    settings: Settings,
+    channels: Mapping[InstanceId, Channel],
+    database: Database,
+    node: str,
+    arrived: asyncio.Event,
+    counts: Counts,
 ) -> dict[InstanceId, Poller]:
     return {
         name: Poller(
@@ -286,16 +292,8 @@ def _pollers(
             day=day_in(settings.daemon.zone),
             policy=policy_of(settings),
             arrived=arrived,
+            polled=partial(counts.polled, name),
         )
         for name, channel in channels.items()
         if isinstance(channel, Polled)
     }
-
-
-def count_taken(metrics: Metrics, instance: str, taken: Taken, seconds: float) -> None:
-    """Count what an envelope came to."""
-    metrics.intake_seconds.labels(instance).observe(seconds)
-    for type_, number in taken.types.items():
-        metrics.events.labels(instance, type_).inc(number)
-    for reason, number in taken.ignored.items():
-        metrics.ignored.labels(instance, reason).inc(number)

@@ -6,13 +6,13 @@ import asyncio
 import ssl
 import threading
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, time, timedelta
 from typing import TypeVar, TypeVarTuple
 
 from inbox_channels.email.imap import Mailbox, tls_context
-from inbox_channels.email.parse import attachment_bytes
+from inbox_channels.email.parse import attachment_bytes, self_test
 from inbox_channels.email.reading import TRUNCATED, Reader
 from inbox_channels.email.settings import EmailSettings
 from inbox_daemon.errors import Gone, SettingsError
@@ -62,7 +62,7 @@ class EmailChannel:
         if self._settings.after == "move":
             mailbox.require_folder(self._settings.move_to)
         able = {name: mailbox.has(name) for name in ("IDLE", "MOVE", "UIDPLUS")}
-        self._context.log.info("mailbox can be read", mails=folder.exists, **able)
+        self._context.log.info("mailbox.checked", mails=folder.exists, **able)
 
     async def poll(self, cursor: Cursor | None) -> Page:
         """The next mails after `cursor`, at most `PAGE_MAILS` of them and about `PAGE_BYTES`; none is marked read."""
@@ -82,12 +82,12 @@ class EmailChannel:
             stop.set()
         await asyncio.sleep(min(self.poll_seconds, WITHOUT_IDLE_SECONDS))
 
-    async def committed(self, page: Page) -> None:
+    async def committed(self, envelopes: Sequence[Envelope]) -> None:
         """Mark as read, or move, what is on disk now. A mail of which not everything was read is left as it is."""
         if self._settings.after == "nothing":
             return
         whole: dict[int, list[int]] = defaultdict(list)
-        for envelope in page.envelopes:
+        for envelope in envelopes:
             if TRUNCATED not in envelope.headers:
                 whole[int(envelope.headers["uidvalidity"])].append(int(envelope.headers["uid"]))
         for uidvalidity, uids in whole.items():
@@ -128,7 +128,16 @@ class EmailChannel:
 
 
 def build(settings: EmailSettings, context: Context) -> EmailChannel:
-    """Make the channel without connecting. Raises `SettingsError` when `ca_file` can't be used."""
+    """Make the channel without connecting.
+
+    Raises `SettingsError` when `ca_file` can't be used, or when a mail could fool this installation's parsing.
+    """
+    if problems := self_test():
+        raise SettingsError(
+            f"mail can't be read safely here: {'; '.join(problems)}",
+            key=f"channels.{context.instance}",
+            remedy="install a Python with current security fixes (3.11.15 or newer, or a distribution's patched one)",
+        )
     return EmailChannel(settings, context)
 
 

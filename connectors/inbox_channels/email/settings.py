@@ -75,7 +75,7 @@ class EmailSettings(PluginSettings):
     rescan_days: Annotated[int, Field(ge=1, le=3650)] = 30
     poll_seconds: Annotated[float, Field(ge=5, le=3600)] = 300.0
     idle_minutes: Annotated[float, Field(ge=1, le=29)] = 9.0
-    max_message_bytes: Annotated[int, Field(ge=65_536, le=1_073_741_824)] = 36_700_160
+    max_message_bytes: Annotated[int, Field(ge=65_536, le=26_214_400)] = 26_214_400
     after: Literal["nothing", "seen", "move"] = "nothing"
     move_to: str = ""
 

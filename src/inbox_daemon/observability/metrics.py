@@ -142,7 +142,7 @@ def _receiving(registry: CollectorRegistry) -> dict[str, Any]:
         ),
         "receive_seconds": Histogram(
             "inbox_receive_seconds",
-            "From a whole request to its durable acknowledgement.",
+            "From a whole body to its commit, the longest of each group that shares one.",
             instance,
             registry=registry,
             buckets=FAST_SECONDS,

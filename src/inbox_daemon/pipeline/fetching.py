@@ -38,7 +38,7 @@ class Fetcher:
         folder: Path,
         max_bytes: int,
         policy: Policy,
-        fetched: Callable[[], None],
+        fetched: Callable[[str, str, int], None],
     ) -> None:
         self.wake = asyncio.Event()
         self._channels = channels
@@ -59,7 +59,6 @@ class Fetcher:
             )
             if wanted:
                 await asyncio.gather(*(self._fetch(one) for one in wanted))
-                self._fetched()
                 continue
             try:
                 async with asyncio.timeout(IDLE_SECONDS):
@@ -82,6 +81,7 @@ class Fetcher:
             await self._database.run(
                 lambda connection: attachments.stored(connection, wanted.id, size=size, sha256=sha256)
             )
+            self._fetched(wanted.instance, "stored", size)
             self._log.info("attachment.stored", instance=wanted.instance, attachment=wanted.id, size=size)
 
     async def _store(self, wanted: Wanted) -> tuple[int, str]:
@@ -104,10 +104,12 @@ class Fetcher:
             await self._give_up(wanted, "venció en el canal de origen" if spent else "no se pudo descargar")
             return
         await self._database.run(lambda connection: attachments.again(connection, wanted.id, delay, reason))
+        self._fetched(wanted.instance, "postponed", 0)
         self._log.warning("attachment.postponed", instance=wanted.instance, attachment=wanted.id, reason=reason)
 
     async def _give_up(self, wanted: Wanted, reason: str) -> None:
         await self._database.run(lambda connection: attachments.failed(connection, wanted.id, reason))
+        self._fetched(wanted.instance, "failed", 0)
         self._log.warning("attachment.failed", instance=wanted.instance, attachment=wanted.id, reason=reason)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -56,7 +57,9 @@ class Poller:
         day: Callable[[datetime], int],
         policy: Policy,
         arrived: asyncio.Event,
+        polled: Callable[[str, Page | None, float], None] = lambda outcome, page, seconds: None,
     ) -> None:
+        self._polled = polled
         self.name = name
         self.state = PollState(since=datetime.now(UTC))
         self._channel = channel
@@ -82,10 +85,12 @@ class Poller:
             except _LeaseLost:
                 self._turn("elsewhere", "another node took this instance over")
             except Credentials as error:
+                self._polled("refused", None, 0.0)
                 self._turn("refused", str(error))
                 await asyncio.sleep(REFUSED_SECONDS)
             except (EdgeError, OSError, TimeoutError) as error:
                 failures += 1
+                self._polled("down", None, 0.0)
                 self._turn("down", str(error) or type(error).__name__)
                 delay = min(backoff(self._policy, failures, random.random()), timedelta(minutes=5))  # noqa: S311
                 await asyncio.sleep(delay.total_seconds())
@@ -116,6 +121,7 @@ class Poller:
                 raise _LeaseLost
 
     async def _work(self, lease: Lease) -> None:
+        await self._tell()
         while True:
             page = await self._poll(lease)
             if page.more:
@@ -126,6 +132,7 @@ class Poller:
                 await asyncio.sleep(self._channel.poll_seconds)
 
     async def _poll(self, lease: Lease) -> Page:
+        began = time.monotonic()
         cursor, passed_over = await self._database.read(lambda c: cursors.read_cursor(c, self.name))
         page = await self._channel.poll(cursor)
 
@@ -145,13 +152,21 @@ class Poller:
         self.state.taken += len(page.envelopes)
         self.state.passed_over = passed_over + page.passed_over
         self.state.last_success_at = datetime.now(UTC)
+        self._polled("up", page, time.monotonic() - began)
         if page.notice:
             self.state.notice = page.notice
             self._log.warning("poll.noticed", notice=page.notice)
         if page.envelopes or page.passed_over:
             self._log.info("poll.taken", envelopes=len(page.envelopes), passed_over=page.passed_over, more=page.more)
-        await self._channel.committed(page)
+        await self._tell()
         return page
+
+    async def _tell(self) -> None:
+        """Tell the source what is on disk; what a crash kept from being told is told after the next start."""
+        found, highest = await self._database.read(lambda c: cursors.untold(c, self.name))
+        if found:
+            await self._channel.committed(found)
+            await self._database.run(lambda c: cursors.told(c, self.name, highest))
 
     def _turn(self, state: Literal["up", "down", "refused", "elsewhere"], detail: str) -> None:
         """Log the change, not the state."""

@@ -7,7 +7,8 @@ request waits for nobody.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -32,12 +33,20 @@ def day_in(zone: ZoneInfo) -> Callable[[datetime], int]:
 class Journal:
     """Appends envelopes durably, in groups."""
 
-    def __init__(self, database: Database, day: Callable[[datetime], int], arrived: asyncio.Event) -> None:
+    def __init__(
+        self,
+        database: Database,
+        day: Callable[[datetime], int],
+        arrived: asyncio.Event,
+        written: Callable[[Sequence[Envelope], float], None] = lambda envelopes, seconds: None,
+    ) -> None:
+        self._written = written
         self._database = database
         self._day = day
         self._arrived = arrived
         self._waiting: list[tuple[Envelope, asyncio.Future[None]]] = []
         self._writing: asyncio.Task[None] | None = None
+        self._since = 0.0  # when the oldest of those waiting came, at the latest
 
     @property
     def busy(self) -> bool:
@@ -50,6 +59,7 @@ class Journal:
         written: asyncio.Future[None] = loop.create_future()
         self._waiting.append((envelope, written))
         if self._writing is None:
+            self._since = time.monotonic()
             self._writing = loop.create_task(self._write())
         await written
 
@@ -57,6 +67,7 @@ class Journal:
         try:
             while self._waiting:
                 group = self._take()
+                began, self._since = self._since, time.monotonic()
                 rows = [(envelope, self._day(envelope.received_at)) for envelope, _ in group]
                 try:
                     await self._database.run(lambda connection, rows=rows: envelopes.append(connection, rows))  # type: ignore[misc]
@@ -65,6 +76,7 @@ class Journal:
                 else:
                     _tell(group, None)
                     self._arrived.set()
+                    self._written([envelope for envelope, _ in group], time.monotonic() - began)
         finally:
             self._writing = None
 

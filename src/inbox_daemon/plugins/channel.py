@@ -79,11 +79,14 @@ class Polled(Channel, Protocol):
     async def poll(self, cursor: Cursor | None) -> Page:
         """Fetch what came after `cursor` (None: first contact). Bounded in count and bytes. Raises `EdgeError`.
 
-        The core commits the page's envelopes and cursor in one transaction; only then `committed` is called.
+        The core commits the page's envelopes and cursor in one transaction; only then `committed` is called with them.
         """
 
-    async def committed(self, page: Page) -> None:
-        """The page is on disk: mark or move at the source now, if configured. Called at least once; idempotent."""
+    async def committed(self, envelopes: Sequence[Envelope]) -> None:
+        """These are on disk: mark or move them at the source now, if configured. Called at least once; idempotent.
+
+        Their bodies may be empty: after a restart they are read from the journal by their headers only.
+        """
 
 
 @runtime_checkable

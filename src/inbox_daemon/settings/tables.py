@@ -139,6 +139,8 @@ class Delivery(Table):
     """Tries at a time per destination."""
     down_alert_seconds: Seconds = 300.0
     """For how long a destination may fail before it counts as down."""
+    follow_seconds: Annotated[float, Field(ge=0.2, le=3600, allow_inf_nan=False)] = 60.0
+    """How often a destination is asked what became of its tickets; a closed one takes no more messages."""
 
 
 class Conversation(Table):

@@ -10,9 +10,9 @@ from datetime import timedelta
 
 from sqlalchemy import Connection, delete, insert, select, update
 
-from inbox_daemon.model import Cursor
+from inbox_daemon.model import Cursor, Envelope, InstanceId
 from inbox_daemon.store.clock import after_now, db_now
-from inbox_daemon.store.schema import cursor, lease
+from inbox_daemon.store.schema import cursor, envelope, lease
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +43,27 @@ def write_cursor(connection: Connection, instance: str, value: Cursor | None, pa
         connection.execute(
             insert(cursor).values(instance=instance, value=value, passed_over=passed_over, updated_at=db_now())
         )
+
+
+def untold(connection: Connection, instance: str, limit: int = 1000) -> tuple[list[Envelope], int]:
+    """Envelopes on disk of which the source has not been told yet, without their bodies; and the highest id of them."""
+    told = select(cursor.c.told_id).where(cursor.c.instance == instance).scalar_subquery()
+    rows = connection.execute(
+        select(envelope.c.id, envelope.c.received_at, envelope.c.headers)
+        .where(envelope.c.instance == instance, envelope.c.id > told)
+        .order_by(envelope.c.id)
+        .limit(limit)
+    ).all()
+    found = [
+        Envelope(instance=InstanceId(instance), body=b"", received_at=row.received_at, headers=row.headers)
+        for row in rows
+    ]
+    return found, rows[-1].id if rows else 0
+
+
+def told(connection: Connection, instance: str, envelope_id: int) -> None:
+    """The source has been told of everything up to this envelope."""
+    connection.execute(update(cursor).where(cursor.c.instance == instance).values(told_id=envelope_id))
 
 
 def acquire(connection: Connection, name: str, holder: str, life: timedelta) -> Lease | None:

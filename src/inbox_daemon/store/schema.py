@@ -325,6 +325,8 @@ cursor = Table(
     Column("instance", Text, primary_key=True),
     Column("value", Text),
     Column("passed_over", Integer, nullable=False, server_default="0"),
+    # Up to which envelope the source was told that we have it (mails marked or moved there).
+    Column("told_id", _Id, nullable=False, server_default="0"),
     Column("updated_at", Instant, nullable=False),
 )
 

@@ -33,9 +33,14 @@ def public_app(
     cases: CasePages | None,
     limits: Limits,
     accepting: Callable[[], bool],
+    refused: Callable[[str, str], None] = lambda instance, reason: None,
 ) -> web.Application:
-    """Compose the listener's paths. `accepting` is asked for every request: False while starting and stopping."""
-    refusals = RefusalLog()
+    """Compose the listener's paths.
+
+    `accepting` is asked for every request: False while starting and stopping. `refused(instance, reason)` is told of
+    every request that is turned away.
+    """
+    refusals = RefusalLog(counted=refused)
     bodies = Bodies(limits)
     app = web.Application(client_max_size=limits.max_body_bytes)
     app[_REFUSALS] = refusals

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 import structlog
 
@@ -15,13 +16,20 @@ class RefusalLog:
     Instances are configured names or "unknown" and reasons are words of this program, so the memory is bounded.
     """
 
-    def __init__(self, *, window_seconds: float = WINDOW_SECONDS) -> None:
+    def __init__(
+        self,
+        *,
+        window_seconds: float = WINDOW_SECONDS,
+        counted: Callable[[str, str], None] = lambda instance, reason: None,
+    ) -> None:
+        self._counted = counted
         self._log: structlog.stdlib.BoundLogger = structlog.get_logger()
         self._window_seconds = window_seconds
         self._repeats: dict[tuple[str, str], int] = {}
 
     def refused(self, *, instance: str, status: int, reason: str, size: int | None, remote: str | None) -> None:
         """Note one refusal; `size` is what was declared or read of the body, None when unknown."""
+        self._counted(instance, reason)
         key = (instance, reason)
         if key in self._repeats:
             self._repeats[key] += 1

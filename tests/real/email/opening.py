@@ -48,7 +48,7 @@ async def drained(channel: EmailChannel, cursor: Cursor | None) -> tuple[list[Pa
     pages = []
     while True:
         page = await channel.poll(cursor)
-        await channel.committed(page)
+        await channel.committed(page.envelopes)
         pages.append(page)
         cursor = page.cursor
         assert cursor is not None

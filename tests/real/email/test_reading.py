@@ -233,8 +233,8 @@ async def test_marks_only_what_is_configured_and_only_when_committed(
         page = await channel.poll(cursor)
         with box.client(readonly=True) as client:
             assert client.search("UNSEEN") == [1, 2]
-        await channel.committed(page)
-        await channel.committed(page)
+        await channel.committed(page.envelopes)
+        await channel.committed(page.envelopes)
     with box.client(readonly=True) as client:
         assert client.search("UNSEEN") == unseen
         assert client.search("ALL") == [1, 2]
@@ -249,8 +249,8 @@ async def test_moves_when_configured_and_twice_is_once(dovecot: Dovecot) -> None
         _, cursor = await drained(channel, None)
         box.put(mail("uno"), mail("dos"))
         page = await channel.poll(cursor)
-        await channel.committed(page)
-        await channel.committed(page)
+        await channel.committed(page.envelopes)
+        await channel.committed(page.envelopes)
         box.put(mail("tres"))
         pages, _ = await drained(channel, page.cursor)
     assert subjects(*pages) == ["tres"]
@@ -279,8 +279,8 @@ async def test_moves_on_a_server_that_cannot_move(
             client.delete_messages([1])
         box.put(mail("uno"), mail("dos"))
         page = await channel.poll(cursor)
-        await channel.committed(page)
-        await channel.committed(page)
+        await channel.committed(page.envelopes)
+        await channel.committed(page.envelopes)
     with box.client("Procesados", readonly=True) as client:
         assert len(client.search("ALL")) == 2
     with box.client(readonly=True) as client:
@@ -319,6 +319,6 @@ async def test_marks_nothing_in_a_mailbox_renumbered_meanwhile(dovecot: Dovecot)
         page = await channel.poll(cursor)
         box.wipe()
         box.put(mail("otro"))
-        await channel.committed(page)
+        await channel.committed(page.envelopes)
     with box.client(readonly=True) as client:
         assert client.search("UNSEEN") == [1]

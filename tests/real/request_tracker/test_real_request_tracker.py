@@ -168,3 +168,18 @@ async def test_check_passes_and_leaves_one_closed_ticket_without_requestor(rt: R
     proof = await rt.agents.call("GET", f"/ticket/{seen[0]}")
     assert proof["Status"] == "resolved"
     assert proof["Requestor"] == []
+
+
+@pytest.mark.parametrize("zone", ["America/Argentina/Cordoba", "Pacific/Auckland"])
+async def test_answers_are_seen_whatever_the_accounts_time_zone(rt: Rt, zone: str) -> None:
+    """RT reads times of searches in the account's zone."""
+    adapter = rt.adapter()
+    ticket = await adapter.open_ticket(draft(reference()))
+    _, cursor = await adapter.updates(None)
+    await rt.agents.call("PUT", f"/user/{rt.server.account}", json={"Timezone": zone})
+    try:
+        await rt.agents.agent_answers(ticket.id, "Respuesta de otra zona")
+        updates, _ = await adapter.updates(cursor)
+    finally:
+        await rt.agents.call("PUT", f"/user/{rt.server.account}", json={"Timezone": ""})
+    assert [one.text for one in updates if one.ticket == ticket.id and one.public] == ["Respuesta de otra zona"]

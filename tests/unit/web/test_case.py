@@ -6,6 +6,7 @@ import asyncio
 import re
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from html import unescape
 from itertools import pairwise
 from pathlib import Path
@@ -40,7 +41,7 @@ class Office:
     links: CaseLinks
     case: Case
 
-    @property
+    @cached_property  # a link made in the next second is another one
     def path(self) -> str:
         return self.links.path(self.case.id)
 

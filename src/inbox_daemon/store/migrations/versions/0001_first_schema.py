@@ -87,6 +87,7 @@ def _cursor() -> None:
         sa.Column("instance", sa.Text(), nullable=False),
         sa.Column("value", sa.Text(), nullable=True),
         sa.Column("passed_over", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("told_id", _ID, server_default="0", nullable=False),
         sa.Column("updated_at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("instance", name=op.f("pk_cursor")),
     )
