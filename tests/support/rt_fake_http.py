@@ -185,7 +185,8 @@ async def user(request: web.Request) -> web.Response:
     found = request.app[STATE].users.get(request.match_info["name"])
     if found is None:
         return _problem(404, "Not Found")
-    return web.json_response({"id": found.id, "Name": found.name, "Privileged": int(found.privileged)})
+    seen = {"Name": found.name, "Privileged": int(found.privileged), "_hyperlinks": [{"ref": "self", "id": found.id}]}
+    return web.json_response(seen | ({"id": found.id} if found is _me(request) else {}))
 
 
 @routes.get("/REST/2.0/queue/{name}")

@@ -61,14 +61,14 @@ class Part:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Transaction:
-    """One row of a ticket's history."""
+    """One row of `/transactions`; `ticket` is the one it was made in."""
 
     id: str
     kind: str
+    ticket: str
     creator: str
     creator_name: str
     at: datetime
-    field: str = ""
     new_value: str = ""
 
 
@@ -199,16 +199,16 @@ def read_part(item: Mapping[str, Any]) -> Part:
 
 
 def read_transaction(item: Mapping[str, Any]) -> Transaction:
-    """One row of `/ticket/N/history`."""
+    """One row of `/transactions`."""
     creator = item.get("Creator")
     name = creator.get("RealName") if isinstance(creator, Mapping) else None
     return Transaction(
         id=str(item["id"]),
         kind=str(item.get("Type", "")),
+        ticket=str(item["ObjectId"]),
         creator=_user(creator),
         creator_name=str(name or ""),
         at=read_time(str(item["Created"])),
-        field=str(item.get("Field") or ""),
         new_value=str(item.get("NewValue") or ""),
     )
 
@@ -220,6 +220,12 @@ def read_time(text: str) -> datetime:
 
 def _user(value: object) -> str:
     return str(value.get("id", "")) if isinstance(value, Mapping) else ""
+
+
+def user_id(item: Any) -> str:
+    """The number in `/user/NAME`; of another user than oneself RT shows it only among the links."""
+    links = item.get("_hyperlinks") or () if isinstance(item, Mapping) else ()
+    return next((str(link.get("id", "")) for link in links if link.get("ref") == "self"), "")
 
 
 def transaction_of(location: str) -> str | None:

@@ -53,8 +53,7 @@ async def _account(settings: RequestTrackerSettings, rest: RestClient, context: 
     await rest.get("/rt")
     answer = await rest.get(f"/user/{url_quote(settings.account, safe='')}", accept=(403, 404))
     id_in_token = re.match(r"\d+-(\d+)-", settings.token.reveal())
-    known = answer.status == 200 and isinstance(answer.json, dict)
-    if not known or (id_in_token and str(answer.json.get("id", id_in_token[1])) != id_in_token[1]):
+    if answer.status != 200 or (id_in_token and parse.user_id(answer.json) != id_in_token[1]):
         raise Credentials(
             f"{context.instance}: the token is not one of account {settings.account!r}. "
             "Configure `account` as the name of the user that the token was made for"

@@ -1,13 +1,19 @@
 """What agents answered and changed in our tickets since the last look.
 
-RT has no webhooks. Tickets that carry a reference are listed by `LastUpdated`, then each one's history is read: a
-list of all transactions is cut into pages before rights are checked, and can't tell its own end. Comments are not
-read: they never concern a citizen, and what ShowTicketComments hides would shorten pages again.
+RT has no webhooks. Tickets that carry a reference are listed, the last changed first, until one is old enough; then
+the transactions of the changed ones are read. Two things seen on 5.0.3 shape this (2026-11-24):
+
+* A time in TicketSQL or TransactionSQL is read in the account's own time zone, whatever zone is written behind it,
+  and `2026-11-24T08:43:00Z` filters nothing at all. So tickets are compared here, and transactions are filtered by
+  JSON, which compares with the database's UTC.
+* A list of transactions is cut into pages before rights are checked, and tells no total. So only tickets that the
+  search has shown are asked for, and only kinds that whoever sees a ticket sees: then a page cut short is the last.
+  Comments are not read; they never concern a citizen.
 """
 
 from __future__ import annotations
 
-import asyncio
+import itertools
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,7 +29,6 @@ from inbox_ticketing.request_tracker.settings import RequestTrackerSettings
 
 KINDS = ("Correspond", "Status")
 """All of them are seen with ShowTicket, which the search for tickets has already asked for."""
-PARALLEL = 4
 MERGED_DAYS = 180
 """How long after a merge answers in the other ticket are still looked for."""
 PER_PAGE = 100
@@ -32,9 +37,8 @@ PER_PAGE = 100
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Watched:
-    """One ticket to read. `ours` are the ids that the core knows it by: its own, or those merged into it."""
+    """One changed ticket. `ours` are the ids that the core knows it by: its own, or those merged into it."""
 
-    id: str
     ours: tuple[str, ...]
     requestors: frozenset[str]
 
@@ -57,84 +61,66 @@ class Watch:
         if cursor is None:
             return (), after
         since = _since(cursor) - timedelta(seconds=self._settings.overlap_seconds)
+        watched = await self._changed(since, now)
         agents: dict[str, bool] = {}
-        gate = asyncio.Semaphore(PARALLEL)
+        found: list[TicketUpdate] = []
+        for transaction in await self._transactions(sorted(watched, key=int), since):
+            ticket = watched[transaction.ticket]
+            update = await self._update(ticket, transaction, agents)
+            if update is not None:
+                found += [TicketUpdate(ticket=TicketId(number), **update) for number in ticket.ours]
+        return sorted(found, key=lambda one: (one.at, int(one.entry or 0))), after
 
-        async def read(watched: _Watched) -> list[TicketUpdate]:
-            async with gate:
-                return await self._read(watched, since, agents)
-
-        pages = await asyncio.gather(*[read(watched) for watched in await self._changed(since, now)])
-        found = sorted((update for page in pages for update in page), key=lambda one: (one.at, int(one.entry or 0)))
-        return found, after
-
-    async def _changed(self, since: datetime, now: datetime) -> list[_Watched]:
+    async def _changed(self, since: datetime, now: datetime) -> dict[str, _Watched]:
         ours = f"CF.{{{self._settings.reference_field}}} IS NOT NULL"
-        recent = f"LastUpdated > '{since:%Y-%m-%dT%H:%M:%SZ}'"
-        rows = {row.id: row for row in await self._tickets(f"{ours} AND {recent}")}
-        known: dict[str, list[str]] = {number: [number] for number in rows}
-        horizon = f"{now - timedelta(days=MERGED_DAYS):%Y-%m-%dT%H:%M:%SZ}"
+        rows = {row.id: row for row in await self._tickets(ours, since)}
+        known = {number: [number] for number in rows}
         merged: dict[str, list[str]] = {}
-        for row in await self._tickets(f"{ours} AND EffectiveId != id AND LastUpdated > '{horizon}'"):
+        for row in await self._tickets(f"{ours} AND EffectiveId != id", now - timedelta(days=MERGED_DAYS)):
             merged.setdefault(row.effective, []).append(row.id)
-        targets = sorted(merged, key=int)
-        for start in range(0, len(targets), 50):
-            either = " OR ".join(f"id = {number}" for number in targets[start : start + 50])
-            for row in await self._tickets(f"({either}) AND {recent}"):
+        for some in _chunks(sorted(merged, key=int)):
+            either = " OR ".join(f"id = {number}" for number in some)
+            for row in await self._tickets(f"({either})", since):
                 rows[row.id] = row
                 known.setdefault(row.id, []).extend(merged[row.id])
-        return [
-            _Watched(id=number, ours=tuple(known[number]), requestors=row.requestors) for number, row in rows.items()
-        ]
+        return {number: _Watched(ours=tuple(known[number]), requestors=row.requestors) for number, row in rows.items()}
 
-    async def _tickets(self, query: str) -> list[parse.Row]:
-        """All rows. For tickets RT checks rights inside the search, so `pages` is true here."""
+    async def _tickets(self, query: str, since: datetime) -> list[parse.Row]:
+        """Rows changed since then. For tickets RT checks rights inside the search, so that no page is cut short."""
         rows: list[parse.Row] = []
-        page = 1
-        while True:
-            answer = await self._rest.get(
-                "/tickets",
-                {
-                    "query": query,
-                    "fields": "EffectiveId,Requestor,Status,LastUpdated",
+        params = {"fields": "EffectiveId,Requestor,Status,LastUpdated", "orderby": "LastUpdated", "order": "DESC"}
+        for page in itertools.count(1):
+            paged = {**params, "query": query, "per_page": str(PER_PAGE), "page": str(page)}
+            items = _items(await self._rest.get("/tickets", paged))
+            seen = [parse.read_row(item, self._settings.reference_field) for item in items]
+            new = [row for row in seen if parse.read_time(row.last_updated) >= since]
+            rows += new
+            if len(new) < PER_PAGE:
+                break
+        return rows
+
+    async def _transactions(self, tickets: Sequence[str], since: datetime) -> list[parse.Transaction]:
+        found: list[parse.Transaction] = []
+        for some in _chunks(tickets):
+            filters = [
+                {"field": "ObjectType", "value": "RT::Ticket"},
+                {"field": "Created", "operator": ">=", "value": f"{since:%Y-%m-%d %H:%M:%S}"},
+                *_any_of("ObjectId", some),
+                *_any_of("Type", KINDS),
+            ]
+            for page in itertools.count(1):
+                params = {
+                    "fields": "Type,Creator,Created,NewValue,ObjectId",
+                    "fields[Creator]": "RealName",
                     "orderby": "id",
                     "per_page": str(PER_PAGE),
                     "page": str(page),
-                },
-            )
-            items = _items(answer)
-            rows += [parse.read_row(item, self._settings.reference_field) for item in items]
-            if not items or page >= int(answer.json.get("pages") or 0):
-                return rows
-            page += 1
-
-    async def _read(self, watched: _Watched, since: datetime, agents: dict[str, bool]) -> list[TicketUpdate]:
-        updates: list[TicketUpdate] = []
-        for transaction in await self._history(watched.id, since):
-            update = await self._update(watched, transaction, agents)
-            if update is not None:
-                updates += [TicketUpdate(ticket=TicketId(number), **update) for number in watched.ours]
-        return updates
-
-    async def _history(self, number: str, since: datetime) -> list[parse.Transaction]:
-        """Correspondence and status changes since `since`. RT tells no total here, but a page cut short is the last."""
-        filters = [{"field": "Created", "operator": ">=", "value": f"{since:%Y-%m-%d %H:%M:%S}"}]
-        filters += [{"field": "Type", "operator": "=", "value": kind, "entry_aggregator": "OR"} for kind in KINDS]
-        found: list[parse.Transaction] = []
-        page = 1
-        while True:
-            params = {
-                "fields": "Type,Creator,Created,Field,NewValue",
-                "fields[Creator]": "RealName",
-                "orderby": "id",
-                "per_page": str(PER_PAGE),
-                "page": str(page),
-            }
-            items = _items(await self._rest.search(f"/ticket/{number}/history", filters, params))
-            found += [parse.read_transaction(item) for item in items]
-            if len(items) < PER_PAGE:
-                return found
-            page += 1
+                }
+                items = _items(await self._rest.search("/transactions", filters, params))
+                found += [parse.read_transaction(item) for item in items]
+                if len(items) < PER_PAGE:
+                    break
+        return found
 
     async def _update(
         self, watched: _Watched, transaction: parse.Transaction, agents: dict[str, bool]
@@ -182,6 +168,14 @@ class Watch:
             seen = answer.json if answer.status == 200 and isinstance(answer.json, dict) else {}
             agents[name] = str(seen.get("Privileged") or "0") == "1" and name != "RT_System"
         return agents[name]
+
+
+def _any_of(field: str, values: Sequence[str]) -> list[dict[str, str]]:
+    return [{"field": field, "operator": "=", "value": value, "entry_aggregator": "OR"} for value in values]
+
+
+def _chunks(numbers: Sequence[str]) -> list[Sequence[str]]:
+    return [numbers[start : start + 50] for start in range(0, len(numbers), 50)]
 
 
 def _since(cursor: Cursor) -> datetime:

@@ -11,7 +11,7 @@ import pytest
 from contract.request_tracker_backstage import RtBackstage, rt_backstage
 from contract.ticketing_words import draft, entry, reference
 from inbox_daemon.errors import Credentials, Gone
-from inbox_daemon.model import CaseNumber, MessageKey
+from inbox_daemon.model import MessageKey, Reference
 from inbox_daemon.plugins import Context, Secret
 from inbox_ticketing.request_tracker import plugin
 from real.servers.request_tracker import RequestTrackerServer
@@ -163,7 +163,7 @@ async def test_an_answer_in_the_target_of_a_merge_is_told_for_our_ticket(rt: Rt)
 
 async def test_check_passes_and_leaves_one_closed_ticket_without_requestor(rt: Rt) -> None:
     await rt.adapter().check()
-    seen = await rt.agents.tickets_with(CaseNumber("PRUEBA-salud-rt"))
+    seen = await rt.agents.tickets_with(Reference("PRUEBA-salud-rt"))
     assert seen
     proof = await rt.agents.call("GET", f"/ticket/{seen[0]}")
     assert proof["Status"] == "resolved"

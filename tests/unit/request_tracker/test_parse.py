@@ -14,10 +14,10 @@ import pytest
 
 import inbox_ticketing.request_tracker as package
 from contract.ticketing_words import draft, entry
-from inbox_daemon.model import CaseNumber, MessageKey, StoredFile
+from inbox_daemon.model import MessageKey, Reference, StoredFile
 from inbox_ticketing.request_tracker import parse
 
-CASE = CaseNumber("4F7K2-8")
+CASE = Reference("4F7K2-8")
 RECORDED = Path(package.__file__).parent / "testcases"
 
 
