@@ -144,7 +144,7 @@ class Dispatcher:
     async def _try(self, step: Step) -> Exception | None:
         """Look up first where an earlier try may have worked; then send. Success is recorded here."""
         work = await self._database.read(lambda connection: load(connection, step))
-        if step.suspect:
+        if step.suspect and work.may_be_there(step):
             found = await self._look_up(step, work)
             if found is not None:
                 await self._record(step, work, found)

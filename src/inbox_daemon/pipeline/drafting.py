@@ -35,6 +35,13 @@ class Work:
         """Whether the step's earlier try was to open the ticket."""
         return step.kind == "open" and self.conversation.ticket is None
 
+    def may_be_there(self, step: Step) -> bool:
+        """Whether an earlier try can have reached the destination: without a ticket only an open can.
+
+        A node that dies between claiming and planning leaves an append behind that was never sent.
+        """
+        return step.kind == "open" or self.conversation.ticket is not None
+
     def stored_file(self, folder: Path) -> StoredFile | None:
         """The attachment's bytes on our disk, None when they could not be had."""
         if self.file is None or self.file.state != "stored":

@@ -6,7 +6,6 @@ import random
 import secrets
 import threading
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
@@ -188,10 +187,10 @@ class World:
         async with aiohttp.ClientSession() as session:
             tracker = self.tracker
             backstage = RtBackstage(session, tracker.url, tracker.agent_token, tracker.reference_field)
-            rows = await backstage._all("GET", "/tickets", {"query": f"Queue = '{tracker.queue}' AND id > {self.after}"})
-            return [
-                [words_of(line.text) for line in await backstage.thread(TicketId(str(row["id"])))] for row in rows
-            ]
+            rows = await backstage._all(
+                "GET", "/tickets", {"query": f"Queue = '{tracker.queue}' AND id > {self.after}"}
+            )
+            return [[words_of(line.text) for line in await backstage.thread(TicketId(str(row["id"])))] for row in rows]
 
     after = 0
 
@@ -207,5 +206,3 @@ def words_of(entry: str) -> str:
     """What the citizen wrote in an entry: without the heading above and the marker below."""
     lines = entry.replace("\r\n", "\n").strip().split("\n")
     return "\n".join(lines[1:-1]).strip()
-
-
