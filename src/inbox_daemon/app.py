@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
+import os
 import signal
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
@@ -12,8 +14,18 @@ from pathlib import Path
 from typing import IO
 
 import structlog
+from aiohttp import web
 
-from inbox_daemon.assembly import Parts, attachments_dir, build, build_instances, open_database, policy_of
+from inbox_daemon.assembly import (
+    Parts,
+    attachments_dir,
+    build,
+    build_instances,
+    make_folder,
+    open_database,
+    policy_of,
+    prepare,
+)
 from inbox_daemon.errors import InboxError, SettingsError
 from inbox_daemon.health import DaemonHealth
 from inbox_daemon.observability import configure_logging
@@ -26,7 +38,6 @@ from inbox_daemon.settings import Settings
 from inbox_daemon.store import attachments, envelopes, outbox
 from inbox_daemon.store.casebook import StoredCaseBook
 from inbox_daemon.store.database import Database, StorageBroken
-from inbox_daemon.store.migrate import migrate
 from inbox_daemon.web.case import Cases
 from inbox_daemon.web.links import CaseLinks
 from inbox_daemon.web.operations import operations_app
@@ -36,6 +47,8 @@ LOOK_SECONDS = 5.0
 BALANCE_SECONDS = 300.0
 LONGEST_RESTART_SECONDS = 30.0
 CHECK_SECONDS = 60.0
+STEPS_SHARE, LISTENER_SHARE = 0.7, 0.1
+"""Of the time for an orderly stop: what running steps get, then requests in work on each listener."""
 _log = structlog.get_logger(__name__)
 
 
@@ -51,7 +64,7 @@ async def run(settings: Settings, instances: Instances) -> int:
         stack.enter_context(_only_one(settings.state_dir))
         database = open_database(settings)
         stack.callback(database.close)
-        await asyncio.to_thread(migrate, database)
+        await asyncio.to_thread(prepare, database)
         parts = await build(settings, instances, database, stack)
         await _recover(parts)
         health = DaemonHealth(parts)
@@ -73,7 +86,7 @@ async def run(settings: Settings, instances: Instances) -> int:
 
 def _only_one(folder: Path) -> IO[str]:
     """Hold the state folder for this process. Raises `SettingsError` when another one has it."""
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_folder(folder, "daemon.state_dir")
     lock = (folder / "lock").open("w", encoding="utf-8")
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -102,13 +115,17 @@ async def _recover(parts: Parts) -> None:
 async def _serve(parts: Parts, health: DaemonHealth, stack: AsyncExitStack) -> None:
     """Open both listeners; the operations one first, so that health can be asked while starting."""
     settings = parts.settings
+    stop_seconds = settings.daemon.stop_seconds * LISTENER_SHARE
     limits = Limits(
         max_body_bytes=settings.public.max_body_bytes,
         body_seconds=settings.public.body_seconds,
         max_connections=settings.public.max_connections,
+        stop_seconds=stop_seconds,
     )
     operations = operations_app(health=health, metrics=parts.metrics)
-    runner = await listen(operations, *settings.operations.address, Limits())
+    runner = await _listen(
+        "operations.listen", operations, settings.operations.address, Limits(stop_seconds=stop_seconds)
+    )
     stack.push_async_callback(runner.cleanup)
     public = public_app(
         hooks={name: channel for name, channel in parts.channels.items() if isinstance(channel, Pushed)},
@@ -125,8 +142,19 @@ async def _serve(parts: Parts, health: DaemonHealth, stack: AsyncExitStack) -> N
         accepting=health.accepting,
         refused=parts.counts.refused,
     )
-    runner = await listen(public, *settings.public.address, limits)
+    runner = await _listen("public.listen", public, settings.public.address, limits)
     stack.push_async_callback(runner.cleanup)
+
+
+async def _listen(key: str, app: web.Application, address: tuple[str, int], limits: Limits) -> web.AppRunner:
+    """`listen`, with an `OSError` that says which setting asked for what."""
+    host, port = address
+    try:
+        return await listen(app, host, port, limits)
+    except OSError as error:
+        code = error.errno or 0  # negative: the name has no address
+        reason = os.strerror(code) if code > 0 else error.strerror
+        raise OSError(f"{key}: no listening on {host}:{port}: {reason}") from None
 
 
 @asynccontextmanager
@@ -152,7 +180,7 @@ async def _working(parts: Parts, health: DaemonHealth, stop: asyncio.Event) -> A
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        seconds = parts.settings.daemon.stop_seconds * 0.7
+        seconds = parts.settings.daemon.stop_seconds * STEPS_SHARE
         await asyncio.gather(*(one.drain(seconds) for one in parts.dispatchers.values()))
         await asyncio.gather(*(one.stop() for one in parts.pollers.values()), return_exceptions=True)
 
@@ -161,6 +189,7 @@ async def _supervise(name: str, job: Callable[[], Awaitable[None]], health: Daem
     """Start a worker again whatever ends it; a broken disk ends the process, which starts anew on what is there."""
     pause = 0.5
     while True:
+        began = time.monotonic()
         try:
             await job()
         except StorageBroken:
@@ -170,6 +199,8 @@ async def _supervise(name: str, job: Callable[[], Awaitable[None]], health: Daem
             return
         except Exception:  # noqa: BLE001 - one worker's end must not be everyone's
             _log.exception("worker.crashed", worker=name, again_in_seconds=pause)
+        if time.monotonic() - began > LONGEST_RESTART_SECONDS:
+            pause = 0.5  # it did its work: this is a new trouble
         await asyncio.sleep(pause)
         pause = min(pause * 2, LONGEST_RESTART_SECONDS)
 
@@ -202,5 +233,5 @@ async def check_online(settings: Settings) -> list[tuple[str, str | None]]:
 def with_database(settings: Settings) -> Database:
     """The migrated database, for commands that work beside the daemon."""
     database = open_database(settings)
-    migrate(database)
+    prepare(database)
     return database

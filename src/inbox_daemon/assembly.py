@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import hashlib
+import os
 import socket
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
@@ -17,8 +19,10 @@ from urllib.parse import quote
 
 import structlog
 from sqlalchemy import make_url
+from sqlalchemy.exc import DBAPIError
 
 from inbox_daemon.counting import Counts
+from inbox_daemon.errors import SettingsError
 from inbox_daemon.model import InstanceId
 from inbox_daemon.observability import Metrics
 from inbox_daemon.outgoing import Sessions
@@ -39,19 +43,53 @@ from inbox_daemon.retry import Policy
 from inbox_daemon.settings import Settings, link_secret
 from inbox_daemon.store import installation
 from inbox_daemon.store.casebook import StoredCaseBook
-from inbox_daemon.store.database import Database
+from inbox_daemon.store.database import Database, StorageBroken, StorageFull
+from inbox_daemon.store.migrate import migrate
 from inbox_daemon.web.links import CaseLinks
 
 
+def make_folder(folder: Path, key: str) -> None:
+    """Make a folder that only we can read. Raises `SettingsError` naming `key` when it can't be had or written."""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    except OSError as error:
+        raise SettingsError(
+            f"{folder} is no folder that can be written: {error.strerror}",
+            key=key,
+            remedy="give it to the user that runs inbox-daemon, or name another folder",
+        ) from None
+
+
 def open_database(settings: Settings) -> Database:
-    """The configured database; the folder of an embedded one is made when missing."""
+    """The configured database; the folder of an embedded one is made when missing. Raises `SettingsError`."""
     url = make_url(settings.database_url)
     if url.get_backend_name() == "sqlite":
-        Path(url.database or "").parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder = Path(url.database or "").parent
+        make_folder(folder, "daemon.state_dir" if folder == settings.state_dir else "database.url")
         return Database(url)
     password = settings.database.password
     url = url.set(drivername="postgresql+psycopg", password=password.reveal() if password else None)
     return Database(url, pool_size=settings.database.pool_size)
+
+
+def prepare(database: Database) -> bool:
+    """Bring the database to this program's schema; returns whether anything was done.
+
+    Raises `SettingsError` for what is no database of ours, `OSError` for one that can't be reached or written now.
+    """
+    where = database.url.database if database.is_sqlite else database.url.render_as_string(hide_password=True)
+    try:
+        return migrate(database)
+    except StorageFull:
+        raise OSError(f"no room for the database {where}: make some on its disk") from None
+    except (DBAPIError, StorageBroken) as error:
+        words = " ".join(str(getattr(error, "orig", error)).split())
+        if "not a database" in words or "malformed" in words or "unable to open" in words:
+            remedy = "point it at another one, or bring back a backup; the present file is left as it is"
+            raise SettingsError(f"{where} is no database that can be read", key="database.url", remedy=remedy) from None
+        raise OSError(f"the database {where} can't be used: {words}") from None
 
 
 def case_links(settings: Settings) -> CaseLinks:

@@ -6,12 +6,16 @@ import json
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import Any
 
@@ -35,13 +39,41 @@ def free_port() -> int:
 _GIVEN: set[int] = set()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What a listener said; `status` is 0 when it said nothing."""
+
+    status: int
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    body: bytes = b""
+
+    @property
+    def text(self) -> str:
+        """The body as text."""
+        return self.body.decode()
+
+
+def eventually(holds: Callable[[], Any], *, seconds: float = 10.0, every: float = 0.05) -> Any:
+    """Wait until `holds()` is true and return what it gave."""
+    deadline = time.monotonic() + seconds
+    while not (found := holds()):
+        assert time.monotonic() < deadline, f"not within {seconds:g} s"
+        time.sleep(every)
+    return found
+
+
 @dataclass(slots=True)
 class Daemon:
-    """One installation under `home`; `toml` is its configuration without listeners and state folder."""
+    """One installation under `home`; `toml` is its configuration without listeners and state folder.
+
+    `daemon_toml` are further lines of its table [daemon]; `state` is another state folder than its own.
+    """
 
     home: Path
     toml: str
     environ: dict[str, str] = field(default_factory=dict, repr=False)
+    daemon_toml: str = ""
+    state: Path | None = None
     public_port: int = field(default_factory=free_port)
     operations_port: int = field(default_factory=free_port)
     process: subprocess.Popen[bytes] | None = None
@@ -50,11 +82,16 @@ class Daemon:
     def __post_init__(self) -> None:
         self.home.mkdir(parents=True, exist_ok=True)
         head = (
-            f'[daemon]\nstate_dir = "{self.home}/state"\nlog_format = "json"\n'
+            f'[daemon]\nstate_dir = "{self.state_dir}"\nlog_format = "json"\n{self.daemon_toml}'
             f'[public]\nlisten = "127.0.0.1:{self.public_port}"\n'
             f'[operations]\nlisten = "127.0.0.1:{self.operations_port}"\n'
         )
         self.config.write_text(head + self.toml, "utf-8")
+
+    @property
+    def state_dir(self) -> Path:
+        """Where it keeps everything."""
+        return self.state or self.home / "state"
 
     @property
     def config(self) -> Path:
@@ -72,6 +109,7 @@ class Daemon:
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "inbox_daemon", "--config", str(self.config), "run"],
+                stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
                 env=os.environ | self.environ,
@@ -138,18 +176,54 @@ class Daemon:
         assert page is not None
         return dict(json.loads(page))
 
-    def command(self, *args: str, check: bool = True) -> str:
-        """Run `inbox-daemon ARGS` on the same configuration; what it printed."""
-        done = subprocess.run(
+    def ask(
+        self,
+        method: str,
+        path: str,
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        *,
+        operations: bool = False,
+        seconds: float = 10.0,
+    ) -> Answer:
+        """One request to a listener, whatever its answer; redirects are not followed."""
+        port = self.operations_port if operations else self.public_port
+        with closing(HTTPConnection("127.0.0.1", port, timeout=seconds)) as connection:
+            try:
+                connection.request(method, path, body, dict(headers or {}))
+                answer = connection.getresponse()
+                given = {name.lower(): value for name, value in answer.getheaders()}
+                return Answer(status=answer.status, headers=given, body=answer.read())
+            except (OSError, HTTPException):
+                return Answer(status=0)
+
+    def sql(self, statement: str, *values: object) -> list[Any]:
+        """Rows of its embedded database; what the statement changes is kept."""
+        with closing(sqlite3.connect(self.state_dir / "inbox.sqlite3", timeout=10)) as connection, connection:
+            return connection.execute(statement, values).fetchall()
+
+    def rss_bytes(self) -> int:
+        """Its resident memory."""
+        assert self.process is not None
+        lines = Path(f"/proc/{self.process.pid}/status").read_text("utf-8").splitlines()
+        return int(next(line for line in lines if line.startswith("VmRSS")).split()[1]) * 1024
+
+    def cli(self, *args: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+        """Run `inbox-daemon ARGS` on the same configuration."""
+        return subprocess.run(
             [sys.executable, "-m", "inbox_daemon", "--config", str(self.config), *args],
+            input=stdin,
             capture_output=True,
-            text=True,
             env=os.environ | self.environ,
             timeout=60,
             check=False,
         )
-        assert not check or done.returncode == 0, done.stderr + done.stdout
-        return done.stdout
+
+    def command(self, *args: str, check: bool = True) -> str:
+        """What `inbox-daemon ARGS` prints."""
+        done = self.cli(*args)
+        assert not check or done.returncode == 0, (done.stderr + done.stdout).decode()
+        return done.stdout.decode()
 
     def books(self) -> list[dict[str, Any]]:
         """The ledger's lines."""

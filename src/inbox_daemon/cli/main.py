@@ -93,6 +93,8 @@ def _run(command: Command, args: argparse.Namespace) -> int:
     except BrokenPipeError:  # `inbox-daemon … | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return OK
+    except OSError as error:  # a port in use, a disk that is full, a database that isn't there: no bug of ours
+        return _fail(UNAVAILABLE, f"inbox-daemon can't go on: {error}", args)
     except Exception as error:  # noqa: BLE001 - the last stop of everything unforeseen
         # its text could hold anything: only its kind and place are told, unless asked for
         frame = traceback.extract_tb(error.__traceback__)[-1]

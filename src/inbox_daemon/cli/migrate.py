@@ -24,11 +24,11 @@ def add_parser(subparsers: frame.Subparsers) -> None:
 def run(args: argparse.Namespace) -> int:
     """Migrate; returns the exit code."""
     from inbox_daemon import registry
-    from inbox_daemon.assembly import open_database
-    from inbox_daemon.store import migrate
+    from inbox_daemon.assembly import open_database, prepare
+    from inbox_daemon.store.migrate import HEAD
 
     settings, _ = registry.configure(args.config)
     with open_database(settings) as database:
-        done = migrate.migrate(database)
-    print(f"{'migrated to' if done else 'already at'} revision {migrate.HEAD}")
+        done = prepare(database)
+    print(f"{'migrated to' if done else 'already at'} revision {HEAD}")
     return frame.OK

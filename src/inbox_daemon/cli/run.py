@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import sys
 
 from inbox_daemon.cli import main as frame
 
@@ -32,8 +31,4 @@ def run(args: argparse.Namespace) -> int:
     from inbox_daemon import app, registry
 
     settings, instances = registry.configure(args.config)
-    try:
-        return asyncio.run(app.run(settings, instances))
-    except OSError as error:  # a port in use, a folder that can't be written: told, not traced
-        print(f"inbox-daemon can't start: {error}", file=sys.stderr)
-        return frame.UNAVAILABLE
+    return asyncio.run(app.run(settings, instances))
