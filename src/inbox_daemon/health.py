@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
@@ -19,6 +20,8 @@ from inbox_daemon.store.figures import Figures, Queue
 LEAST_FREE_BYTES = 50_000_000
 """Below this the node no longer acknowledges: a transaction that half fits is worth nothing."""
 LEDGER_DAYS = 30
+STUCK_SECONDS = 600.0
+"""Longer than any batch of envelopes or claim of steps takes, also on a sick disk or with hostile mails."""
 
 
 class DaemonHealth:
@@ -32,8 +35,13 @@ class DaemonHealth:
         self._trouble: str | None = None
 
     def alive(self) -> str | None:
-        """See `Health.alive`."""
-        return self.fatal
+        """See `Health.alive`. A worker that no longer comes round is as good as dead."""
+        if self.fatal or self.phase != "running":
+            return self.fatal
+        workers = {"intake": self._parts.intake} | {f"dispatch {k}": v for k, v in self._parts.dispatchers.items()}
+        now = time.monotonic()
+        stuck = [name for name, worker in workers.items() if now - worker.turned_at > STUCK_SECONDS]
+        return f"stuck: {', '.join(stuck)}" if stuck else None
 
     def not_ready(self) -> str | None:
         """See `Health.not_ready`."""

@@ -78,12 +78,15 @@ class Dispatcher:
         self._observe = observe
         self._running: set[asyncio.Task[None]] = set()
         self._paused_until = 0.0
+        self.turned_at = time.monotonic()
+        """When the worker last came round: a sign of life."""
         self._log = structlog.get_logger(__name__).bind(destination=name)
 
     async def run(self) -> None:
         """Work until cancelled."""
         while True:
             self.wake.clear()
+            self.turned_at = time.monotonic()
             if not await self._start_some():
                 wait = max(self._paused_until - time.monotonic(), 0) or IDLE_SECONDS
                 try:

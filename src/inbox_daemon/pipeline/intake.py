@@ -82,11 +82,14 @@ class Intake:
         self._busy = busy
         self._taken_in = taken_in
         self._log = structlog.get_logger(__name__)
+        self.turned_at = time.monotonic()
+        """When the worker last came round: a sign of life."""
 
     async def run(self) -> None:
         """Work until cancelled."""
         while True:
             self._arrived.clear()
+            self.turned_at = time.monotonic()
             await self._give_way()
             claimed = await self._database.run(lambda c: envelopes.claim(c, self._node, LEASE, BATCH))
             if claimed:
