@@ -111,7 +111,7 @@ async def test_an_outsider_who_writes_by_mail_is_no_agent(rt: Rt) -> None:
     answer = await adapter._rest.post_gate(form)
     assert answer.text.strip() == "ok"
     updates, _ = await adapter.updates(cursor)
-    [said] = [update for update in updates if "está resuelto" in update.text]
+    [said] = [update for update in updates if update.ticket == ticket.id and "está resuelto" in update.text]
     assert not said.public
     assert not said.own
 
@@ -155,9 +155,9 @@ async def test_an_answer_in_the_target_of_a_merge_is_told_for_our_ticket(rt: Rt)
     ours, target = [await adapter.open_ticket(draft(reference())) for _ in range(2)]
     await rt.agents.merge(ours.id, target.id)
     _, cursor = await adapter.updates(None)
-    await rt.agents.agent_answers(target.id, "Respuesta en el otro")
+    await rt.agents.agent_answers(target.id, f"Respuesta en el otro, {target.number}")
     updates, _ = await adapter.updates(cursor)
-    told = {update.ticket for update in updates if update.public and update.text == "Respuesta en el otro"}
+    told = {update.ticket for update in updates if update.public and update.text.endswith(f"otro, {target.number}")}
     assert told == {ours.id, target.id}
 
 
