@@ -15,7 +15,7 @@ from pydantic import BaseModel, ValidationError
 
 from inbox_daemon import reference_files, registry
 from inbox_daemon.plugins import ChannelPlugin, TicketingPlugin
-from inbox_daemon.settings import Settings, Source, credentials, load
+from inbox_daemon.settings import Settings, Source, credentials, load, warnings
 from inbox_daemon.settings.places import Places
 from inbox_daemon.settings.source import dotted
 from inbox_daemon.settings.tables import Route
@@ -65,7 +65,7 @@ def test_the_example_works() -> None:
     instances = registry.resolve(settings)
     assert {one.plugin.kind for one in instances.channels.values()} == set(KINDS.channels)
     assert {one.plugin.kind for one in instances.destinations.values()} == set(KINDS.ticketing)
-    assert settings.warnings() == []
+    assert warnings(settings) == []
 
 
 def test_what_is_commented_out_is_the_default(tmp_path: Path) -> None:

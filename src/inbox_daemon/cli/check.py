@@ -32,9 +32,10 @@ def add_parser(subparsers: frame.Subparsers) -> None:
 def run(args: argparse.Namespace) -> int:
     """Check; returns the exit code."""
     from inbox_daemon import registry
+    from inbox_daemon import settings as core
 
     settings, instances = registry.configure(args.config)
-    for warning in [*settings.warnings(), *registry.warnings(settings, instances)]:
+    for warning in [*core.warnings(settings), *registry.warnings(settings, instances)]:
         print(f"warning: {warning}", file=sys.stderr)
     counts = (
         _count(len(instances.channels), "channel"),

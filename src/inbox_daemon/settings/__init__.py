@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from inbox_daemon.settings.credentials import link_secret
-from inbox_daemon.settings.reading import Findings, Settings, examine, load
+from inbox_daemon.settings.reading import Findings, examine, load
+from inbox_daemon.settings.rules import warnings
 from inbox_daemon.settings.source import Source, dotted
 from inbox_daemon.settings.tables import ChannelTable, DestinationTable, Route, Smtp
+from inbox_daemon.settings.whole import Settings
 
 __all__ = [
     "ChannelTable",
@@ -19,4 +21,5 @@ __all__ = [
     "examine",
     "link_secret",
     "load",
+    "warnings",
 ]

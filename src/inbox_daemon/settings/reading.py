@@ -8,82 +8,17 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field, PrivateAttr, ValidationError
-from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic import ValidationError
+from pydantic_settings import EnvSettingsSource
 from pydantic_settings import SettingsError as UnreadableVariable
 
 from inbox_daemon.errors import SettingsError, SettingsErrors
-from inbox_daemon.settings import credentials, mistakes, rules, tables
+from inbox_daemon.settings import credentials, mistakes, rules
 from inbox_daemon.settings.places import KeyPath
 from inbox_daemon.settings.source import INSTANCE_TABLES, PREFIX, Source, dotted, place_order, read
-from inbox_daemon.settings.values import InstanceName
+from inbox_daemon.settings.whole import Settings
 
 _PLACEHOLDERS: dict[str, Any] = {"routing": {"default": "?"}}  # lets the search for mistakes go on
-
-
-class Settings(BaseSettings):
-    """Everything configured, validated as far as the core knows it; `registry.resolve` validates the plug-ins' part."""
-
-    model_config = SettingsConfigDict(
-        extra="forbid",
-        frozen=True,
-        env_prefix=PREFIX,
-        env_nested_delimiter="__",
-        use_attribute_docstrings=True,
-        title="Configuration of inbox-daemon",
-    )
-
-    daemon: tables.Daemon = Field(default_factory=tables.Daemon)
-    database: tables.Database = Field(default_factory=tables.Database)
-    public: tables.Public = Field(default_factory=tables.Public)
-    operations: tables.Operations = Field(default_factory=tables.Operations)
-    delivery: tables.Delivery = Field(default_factory=tables.Delivery)
-    conversation: tables.Conversation = Field(default_factory=tables.Conversation)
-    attachments: tables.Attachments = Field(default_factory=tables.Attachments)
-    smtp: tables.Smtp | None = None
-    channels: dict[InstanceName, tables.ChannelTable] = {}
-    destinations: dict[InstanceName, tables.DestinationTable] = {}
-    routing: tables.Routing
-    routes: tuple[tables.Route, ...] = ()
-
-    _source: Source = PrivateAttr()
-    _route_numbers: tuple[int, ...] = PrivateAttr(default=())
-
-    @property
-    def source(self) -> Source:
-        """The reading these settings come from, for telling where something stands."""
-        return self._source
-
-    def route_path(self, position: int) -> KeyPath:
-        """Where `routes[position]` stands in the file, where a faulty route may be before it."""
-        return ("routes", self._route_numbers[position])
-
-    @property
-    def state_dir(self) -> Path:
-        """The folder for everything that is kept, as an absolute path."""
-        return self.daemon.state_dir.absolute()
-
-    @property
-    def database_url(self) -> str:
-        """The database's address with an absolute path; without the password, which is `database.password`."""
-        kind, _, rest = self.database.url.partition(":///")
-        return f"sqlite:///{self.state_dir / rest}" if kind == "sqlite" else self.database.url
-
-    def warnings(self) -> list[str]:
-        """What is allowed and yet likely not meant, a sentence each."""
-        return rules.warnings(self)
-
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Only what is given: `examine` has merged file and environment, because secrets are resolved in the whole."""
-        return (init_settings,)
 
 
 @dataclass(slots=True)

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Collection, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlsplit
 
 from inbox_daemon.errors import SettingsError
 from inbox_daemon.settings import mistakes
 from inbox_daemon.settings.places import KeyPath
 from inbox_daemon.settings.source import Source
-
-if TYPE_CHECKING:
-    from inbox_daemon.settings.reading import Settings
+from inbox_daemon.settings.whole import Settings
 
 _ANY = {"0.0.0.0", "::"}  # noqa: S104 - recognized, not listened to
 

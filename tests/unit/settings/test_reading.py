@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from inbox_daemon.errors import SettingsErrors
-from inbox_daemon.settings import examine, load
+from inbox_daemon.settings import examine, load, warnings
 from unit.settings.right import RIGHT, Write
 
 SMTP = '[smtp]\nhost = "m.test"\nfrom_address = "a@a.test"\n'
@@ -23,7 +23,7 @@ def test_defaults(write: Write) -> None:
     assert settings.operations.address == ("127.0.0.1", 8081)
     assert settings.delivery.on_unknown == "park"
     assert settings.smtp is None
-    assert settings.warnings() == []
+    assert warnings(settings) == []
 
 
 def test_the_tables_name_and_keys_of_the_plug_in_are_kept_apart(write: Write) -> None:
@@ -54,7 +54,7 @@ def test_addresses_of_databases(write: Write) -> None:
     assert absolute.database_url == "sqlite:////srv/a.sqlite3"
     server = load(write("", '[database]\nurl = "postgresql://inbox@db.test:5433/inbox"\n'))
     assert server.database_url == "postgresql://inbox@db.test:5433/inbox"
-    assert any("public.link_secret" in warning for warning in server.warnings())
+    assert any("public.link_secret" in warning for warning in warnings(server))
 
 
 def test_variables_lie_over_the_file(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -146,5 +146,5 @@ def test_patterns_that_could_take_for_ever(pattern: str, refused: bool, write: W
     ],
 )
 def test_warnings(added: str, word: str, write: Write) -> None:
-    (warning,) = load(write("", added)).warnings()
+    (warning,) = warnings(load(write("", added)))
     assert word in warning
