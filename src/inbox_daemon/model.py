@@ -95,6 +95,33 @@ class SendState(StrEnum):
         return list(SendState).index(self)
 
 
+class TicketState(StrEnum):
+    """The shared vocabulary: what any product's state means for the citizen. Each adapter maps its own states to it."""
+
+    OPEN = "open"
+    IN_PROGRESS = "in_progress"
+    WAITING = "waiting"
+    """For the citizen."""
+    REFERRED = "referred"
+    SOLVED = "solved"
+    CLOSED = "closed"
+    REOPENED = "reopened"
+    DUPLICATE = "duplicate"
+    NOT_COMPETENT = "not_competent"
+    DELETED = "deleted"
+
+    @property
+    def ends(self) -> bool:
+        """Whether a ticket in this state takes no more of the citizen's matter."""
+        return self in {
+            TicketState.SOLVED,
+            TicketState.CLOSED,
+            TicketState.DUPLICATE,
+            TicketState.NOT_COMPETENT,
+            TicketState.DELETED,
+        }
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Handle:
     """(kind, value, scope) under which a channel knows a person.
@@ -349,7 +376,7 @@ class TicketUpdate:
     """Something that happened in a ticket, as the destination tells it.
 
     `public` is True only where the destination says beyond doubt that citizens may read it. `own` is True where the
-    entry was written by our account. `state` is set when the ticket's state changed, in the shared vocabulary.
+    entry was written by our account. `state` is set when the ticket's state changed.
     """
 
     ticket: TicketId
@@ -361,7 +388,7 @@ class TicketUpdate:
     public: bool = False
     own: bool = False
     automatic: bool = False
-    state: str | None = None
+    state: TicketState | None = None
     attachments: tuple[Attachment, ...] = ()
 
 

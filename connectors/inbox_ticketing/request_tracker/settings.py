@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, StringConstraints
 
+from inbox_daemon.model import TicketState
 from inbox_daemon.plugins import PluginSettings, Secret
 
 
@@ -22,15 +23,13 @@ def _http_url(value: str) -> str:
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
 FieldName = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^{}'\"\\\r\n]+$")]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^'\"\\\r\n]+$")]
-StateWord = Literal["open", "in_progress", "waiting", "solved", "closed", "deleted"]
-
-DEFAULT_STATES: dict[str, StateWord] = {
-    "new": "open",
-    "open": "in_progress",
-    "stalled": "waiting",
-    "resolved": "solved",
-    "rejected": "closed",
-    "deleted": "deleted",
+DEFAULT_STATES: dict[str, TicketState] = {
+    "new": TicketState.OPEN,
+    "open": TicketState.IN_PROGRESS,
+    "stalled": TicketState.WAITING,
+    "resolved": TicketState.SOLVED,
+    "rejected": TicketState.CLOSED,
+    "deleted": TicketState.DELETED,
 }
 """Of RT's `default` lifecycle."""
 
@@ -43,7 +42,8 @@ class RequestTrackerSettings(PluginSettings):
     account: Name = Field(description="Name of the service account; what it wrote is ours and never goes back out.")
     queue: Name = Field(description="Queue in which tickets are opened.")
     reference_field: FieldName = Field(
-        default="InboxReference", description="Ticket custom field (one free text) that keeps our case number."
+        default="InboxReference",
+        description="Ticket custom field (one free text) that keeps our reference: case number and installation.",
     )
     requestor_fallback: str = Field(
         default="", description="Requestor of tickets of citizens whose address is unknown or not granted; empty: none."
@@ -57,7 +57,7 @@ class RequestTrackerSettings(PluginSettings):
     )
     open_status: Name = Field(default="open", description="Status that a ticket is reopened with.")
     closed_status: Name = Field(default="resolved", description="Status that a ticket is closed with.")
-    states: dict[str, StateWord] = Field(
+    states: dict[str, TicketState] = Field(
         default_factory=lambda: dict(DEFAULT_STATES), description="Meaning of each status of the queue's lifecycle."
     )
     link_base: HttpUrl | None = Field(

@@ -20,6 +20,7 @@ from inbox_daemon.model import (
     StoredFile,
     Ticket,
     TicketId,
+    TicketState,
     TicketUpdate,
     Written,
 )
@@ -173,7 +174,7 @@ def _update(case: str, entry: CaseEntry) -> TicketUpdate:
         text="" if is_state else entry.body,
         public=is_agent,
         own=entry.heading == OUR_NAME if is_state else not is_agent,
-        state=("open" if entry.body == "open" else "closed") if is_state else None,
+        state=(TicketState.REOPENED if entry.body == "open" else TicketState.CLOSED) if is_state else None,
     )
 
 

@@ -17,9 +17,6 @@ from inbox_daemon.retry import Policy, backoff
 from inbox_daemon.store import conversations, cursors
 from inbox_daemon.store.database import Database
 
-CLOSED_STATES = frozenset({"solved", "closed", "duplicate", "not competent"})
-"""Words of the shared vocabulary under which a ticket takes no more of a citizen's matter."""
-
 
 class Follower:
     """Polls one destination for changes of its tickets, on the node that holds the lease."""
@@ -78,7 +75,7 @@ class Follower:
         if update.state is None:
             return False
         found = conversations.find_by_ticket(connection, self._name, update.ticket)
-        is_open = update.state not in CLOSED_STATES
+        is_open = not update.state.ends
         if found is None or found.open == is_open:
             return False
         conversations.set_open(connection, found.id, is_open=is_open)
