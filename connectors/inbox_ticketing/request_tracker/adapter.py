@@ -31,6 +31,7 @@ from inbox_daemon.model import (
     StoredFile,
     Ticket,
     TicketId,
+    TicketState,
     TicketUpdate,
     Written,
 )
@@ -305,8 +306,10 @@ class RequestTracker:
         except (KeyError, TypeError, AttributeError) as error:
             raise Uncertain(f"{self._context.instance}: Request Tracker's answer is not a ticket") from error
 
-    def _state(self, status: str) -> str:
-        return self._settings.states.get(status.lower(), "deleted" if status.lower() == "deleted" else "in_progress")
+    def _state(self, status: str) -> TicketState:
+        word = status.lower()
+        default = TicketState.DELETED if word == "deleted" else TicketState.IN_PROGRESS
+        return self._settings.states.get(word, default)
 
     def _is_inactive(self, row: parse.Row) -> bool:
         return self._state(row.status) in INACTIVE

@@ -99,7 +99,7 @@ async def test_each_direction_has_its_meaning() -> None:
             (True, False, None),
             (False, True, None),
             (False, False, "closed"),
-            (False, False, "open"),
+            (False, False, "reopened"),
             (False, True, "closed"),
         ]
         assert told[3].text == ""
