@@ -9,9 +9,10 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -110,14 +111,30 @@ class Dispatcher:
             room = min(room, 1 - len(self._running))  # one probe at a time while the destination is sick
         if room <= 0 or time.monotonic() < self._paused_until:
             return False
-        steps = await self._database.run(
-            lambda connection: outbox.claim(connection, self.name, self._node, self._attempt, room)
-        )
+        steps = await self._claim(room)
         for step in steps:
             task = asyncio.create_task(self._carry_out(step), name=f"{self.name}:{step.key}")
             self._running.add(task)
             task.add_done_callback(self._ended)
         return bool(steps)
+
+    async def _claim(self, limit: int) -> list[Step]:
+        """Claim; what was claimed in the moment of being stopped is given back, for nothing of it was sent."""
+
+        def claim(connection: Connection) -> list[Step]:
+            return outbox.claim(connection, self.name, self._node, self._attempt, limit, settle=self._policy.settle)
+
+        def give_back(connection: Connection, steps: Sequence[Step]) -> None:
+            for step in steps:
+                outbox.uncounted(connection, step, timedelta(0), "stopped before it was sent")
+
+        claiming = asyncio.create_task(self._database.run(claim))
+        try:
+            return await asyncio.shield(claiming)
+        except asyncio.CancelledError:
+            steps = await claiming
+            await self._database.run(partial(give_back, steps=steps))
+            raise
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._running.discard(task)
@@ -152,7 +169,7 @@ class Dispatcher:
             if found is not None:
                 await self._record(step, work, found)
                 return None
-            if self._on_unknown == "park" and self._blind(step, work):
+            if self._on_unknown == "park" and self._blind(step, work) and not step.released:
                 return Permanent("possible double: it may have been delivered, and this destination can't be asked")
         kind = self._drafting.kind(step, work)
         if not await self._database.run(lambda c: outbox.plan_kind(c, step, kind, self._attempt)):
@@ -223,11 +240,11 @@ class Dispatcher:
         decision = decide(
             outcome,
             attempts=step.attempts,
-            tried_for=datetime.now(UTC) - step.first_tried_at,
+            tried_for=step.tried_for,
             policy=self._policy,
             jitter=random.random(),  # noqa: S311 - spreads retries
         )
-        if isinstance(outcome, Transient) and step.suspect:
+        if isinstance(outcome, Transient) and step.suspect and not step.released:
             # Only the look-up failed provably; what the earlier try did is still unknown.
             decision = Decision(next=Next.LOOK, delay=decision.delay, reason=decision.reason)
         await self._database.run(lambda connection: _apply(connection, step, decision))
@@ -264,14 +281,23 @@ class Dispatcher:
 
 def _apply(connection: Connection, step: Step, decision: Decision) -> None:
     match decision.next:
-        case Next.AGAIN | Next.STOP:
+        case Next.AGAIN:
             outbox.again(connection, step, decision.delay, decision.reason)
+        case Next.STOP:
+            outbox.uncounted(connection, step, decision.delay, decision.reason)
         case Next.LOOK:
             outbox.unknown(connection, step, decision.delay, decision.reason)
         case Next.PARK:
             outbox.park(connection, step, decision.reason)
         case Next.SUCCEED:
-            if outbox.again(connection, step, timedelta(0), f"the ticket takes nothing more ({decision.reason})"):
-                old = conversations.read(connection, step.conversation_id)
-                new = conversations.succeed(connection, old)
-                outbox.move(connection, old.id, new.id)
+            _succeed(connection, step, f"the ticket takes nothing more ({decision.reason})")
+
+
+def _succeed(connection: Connection, step: Step, reason: str) -> None:
+    """Go on in the conversation that follows; what can't open a ticket, or was to open this one, waits for a person."""
+    old = conversations.read(connection, step.conversation_id)
+    opens = step.attachment_id is None or conversations.successor(connection, old.id) is not None
+    if old.ticket is None or not opens:
+        outbox.park(connection, step, reason)
+    elif outbox.again(connection, step, timedelta(0), reason):
+        outbox.move(connection, old.id, conversations.succeed(connection, old).id)

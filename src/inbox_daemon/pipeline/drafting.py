@@ -12,13 +12,11 @@ from inbox_daemon.identity.handles import readable
 from inbox_daemon.model import Draft, Entry, Handle, MessageKey, Proof, Reference, StoredFile
 from inbox_daemon.pipeline.files import path_of
 from inbox_daemon.pipeline.rendering import Shown, Wording
+from inbox_daemon.pipeline.routing import RESERVED_MATTERS
 from inbox_daemon.plugins import Capabilities
 from inbox_daemon.store import conversations, schema
 from inbox_daemon.store.conversations import Conversation
 from inbox_daemon.store.outbox import Step
-
-RESERVED_MATTERS = frozenset({"denuncia"})
-"""Matters whose author the destination does not learn by default."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
@@ -19,7 +19,7 @@ from inbox_daemon.model import (
     RevokeEvent,
 )
 from inbox_daemon.pipeline.rendering import Wording
-from inbox_daemon.pipeline.routing import Rule, route
+from inbox_daemon.pipeline.routing import RESERVED_MATTERS, Route, Rule, route
 from inbox_daemon.store import attachments, conversations, outbox, people
 from inbox_daemon.store.conversations import Conversation
 from inbox_daemon.store.people import Author
@@ -32,7 +32,7 @@ IGNORED_AUTOMATIC = frozenset({Automatic.BOUNCE, Automatic.LIST})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parcel:
-    """What is common to all events of one envelope."""
+    """What is common to all events of one envelope; `seen` are the messages it turned out to hold."""
 
     connection: Connection
     envelope_id: int
@@ -40,6 +40,24 @@ class Parcel:
     kind: str
     day: int
     received_at: datetime
+    seen: set[int] = field(default_factory=set)
+
+    def known(self, message: Message, type_: str) -> tuple[int, int | None] | None:
+        """(message id, envelope id) when exactly this was taken in before."""
+        return conversations.known_message(
+            self.connection,
+            instance=self.instance,
+            external_id=message.external_id,
+            type_=type_,
+            fingerprint=message.fingerprint,
+        )
+
+    def repeat(self, message_id: int, envelope_id: int | None) -> str | None:
+        """Why a known message makes no entry: None for one that this very envelope brought, when it is read again."""
+        if envelope_id != self.envelope_id or message_id in self.seen:
+            return "repeat"
+        self.seen.add(message_id)
+        return None
 
 
 class Filing:
@@ -69,14 +87,9 @@ class Filing:
         if message.automatic in IGNORED_AUTOMATIC:
             return str(message.automatic)
         connection = parcel.connection
-        if conversations.known_message(
-            connection,
-            instance=parcel.instance,
-            external_id=message.external_id,
-            type_=type_,
-            fingerprint=message.fingerprint,
-        ):
-            return "repeat"
+        known = parcel.known(message, type_)
+        if known is not None:
+            return parcel.repeat(*known)
         author = people.resolve(connection, message.sender, parcel.instance, message.sent_at, parcel.envelope_id)
         conversation = self._conversation(parcel, message, author)
         if conversation is None:
@@ -111,14 +124,9 @@ class Filing:
         self, parcel: Parcel, conversation_id: int, message: Message, type_: str, handle_id: int | None
     ) -> str | None:
         """File something about an earlier message into that one's conversation."""
-        if conversations.known_message(
-            parcel.connection,
-            instance=parcel.instance,
-            external_id=message.external_id,
-            type_=type_,
-            fingerprint=message.fingerprint,
-        ):
-            return "repeat"
+        known = parcel.known(message, type_)
+        if known is not None:
+            return parcel.repeat(*known)
         conversation = conversations.read(parcel.connection, conversation_id)
         author = Author(citizen_id=conversation.citizen_id, handle_id=handle_id)
         self._enter(parcel, message, author, conversation, type_)
@@ -129,12 +137,9 @@ class Filing:
 
         An answer goes where the message it answers went, if that was the same citizen's. Else the rules decide; and
         when no rule does, a citizen who is in the middle of a conversation goes on with it rather than with the
-        default destination ("gracias, ¿y el horario?").
+        default destination ("gracias, ¿y el horario?"). What is reserved never enters a ticket that names its author.
         """
         connection = parcel.connection
-        answered = self._answered(parcel, message, author)
-        if answered is not None:
-            return answered
         way = route(
             self._rules,
             self._default,
@@ -142,10 +147,13 @@ class Filing:
             instance=parcel.instance,
             text=f"{message.subject}\n{message.text}",
         )
+        answered = self._answered(parcel, message, author, way)
+        if answered is not None:
+            return answered
         found = conversations.find_open(
             connection,
             citizen_id=author.citizen_id,
-            destination=way.destination if way.explicit else None,
+            about=(way.destination, way.matter) if way.explicit else None,
             at=message.sent_at,
             window=self._window,
         )
@@ -160,12 +168,14 @@ class Filing:
             at=message.sent_at,
         )
 
-    def _answered(self, parcel: Parcel, message: Message, author: Author) -> Conversation | None:
+    def _answered(self, parcel: Parcel, message: Message, author: Author, way: Route) -> Conversation | None:
         ids: list[ExternalId] = [*([message.in_reply_to] if message.in_reply_to else []), *message.thread]
         before = conversations.find_message(parcel.connection, parcel.instance, list(ids)) if ids else None
         if before is None or before.citizen_id != author.citizen_id:
             return None
         conversation = conversations.read(parcel.connection, before.conversation_id)
+        if way.matter in RESERVED_MATTERS and conversation.matter != way.matter:
+            return None
         return conversation if conversation.open else None
 
     def _enter(self, parcel: Parcel, message: Message, author: Author, conversation: Conversation, type_: str) -> None:
@@ -193,6 +203,7 @@ class Filing:
             in_reply_to=message.in_reply_to,
             automatic=message.automatic,
         )
+        parcel.seen.add(message_id)
         conversations.touch(connection, conversation.id, message.sent_at)
         position = to_micros(message.sent_at)
         key = f"{conversation.case_number}.m{message_id}"

@@ -16,7 +16,7 @@ from typing import Any
 
 import structlog
 from sqlalchemy import Connection
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, ProgrammingError
 
 from inbox_daemon.errors import Permanent
 from inbox_daemon.model import (
@@ -35,7 +35,7 @@ from inbox_daemon.model import (
 from inbox_daemon.pipeline.filing import Filing, Parcel
 from inbox_daemon.pipeline.parsing import Parser
 from inbox_daemon.registry import ChannelInstance
-from inbox_daemon.store import envelopes, people, sendings
+from inbox_daemon.store import conversations, envelopes, people, sendings
 from inbox_daemon.store.database import Database
 from inbox_daemon.store.envelopes import Journaled
 
@@ -115,15 +115,19 @@ class Intake:
             results = await self._database.run(lambda connection: self._file_all(connection, parsed))
         except IntegrityError:
             self._log.warning("intake.conflict", envelopes=len(claimed))
-            results = [
-                one
-                for pair in parsed
-                for one in await self._database.run(lambda connection, pair=pair: self._file_all(connection, [pair]))  # type: ignore[misc]
-            ]
+            results = [await self._alone(item, events) for item, events in parsed]
         seconds = (time.monotonic() - began) / len(claimed)
         for (item, _), taken in zip(parsed, results, strict=True):
             if taken is not None:
                 self._taken_in(item.envelope.instance, taken, seconds)
+
+    async def _alone(self, item: Journaled, events: Sequence[Event] | Permanent | None) -> Taken | None:
+        """File one envelope. What conflicts even by itself has lost no race: it is parked like any other bug."""
+        try:
+            return await self._database.run(lambda connection: self._file(connection, item, events))
+        except IntegrityError as error:
+            bug = Permanent(f"{type(error).__name__} while taking it in")
+            return await self._database.run(lambda connection: self._file(connection, item, bug))
 
     async def _parse(self, item: Journaled) -> Sequence[Event] | Permanent | None:
         """The events; `Permanent` when it can't be read; None when its instance isn't configured (now)."""
@@ -155,9 +159,9 @@ class Intake:
         try:
             with connection.begin_nested():
                 return self._take(connection, item, events)
-        except IntegrityError:
-            raise  # lost a race against another node: the whole transaction is run again
-        except Exception as error:  # noqa: BLE001 - a bug parks one envelope, the rest goes on
+        except Exception as error:
+            if isinstance(error, DBAPIError) and not isinstance(error, DataError | ProgrammingError):
+                raise  # a race or a dead lock lost against another node, or no database: all of it is run again
             self._log.exception("envelope.crashed", instance=item.envelope.instance, envelope=item.id)
             self._park(connection, item, f"{type(error).__name__} while taking it in")
             return None
@@ -183,8 +187,10 @@ class Intake:
                 taken.messages += 1
             elif reason:
                 taken.ignored[reason] += 1
+        # What an earlier, other reading made of this envelope is in the tickets, so it stays in the books.
+        earlier = conversations.others_of(connection, item.id, parcel.seen)
         envelopes.finish(
-            connection, item.id, events=taken.events, ignored=dict(taken.ignored), malformed=taken.malformed
+            connection, item.id, events=taken.events + earlier, ignored=dict(taken.ignored), malformed=taken.malformed
         )
         return taken
 

@@ -68,8 +68,8 @@ class Journal:
             while self._waiting:
                 group = self._take()
                 began, self._since = self._since, time.monotonic()
-                rows = [(envelope, self._day(envelope.received_at)) for envelope, _ in group]
                 try:
+                    rows = [(envelope, self._day(envelope.received_at)) for envelope, _ in group]
                     await self._database.run(lambda connection, rows=rows: envelopes.append(connection, rows))  # type: ignore[misc]
                 except Exception as error:  # noqa: BLE001 - handed to every sender of the group
                     _tell(group, error)

@@ -117,7 +117,8 @@ class Wording:
         if shown.reserved:
             who = [self.say("reserved")]
         else:
-            who = [part for part in (shown.name, shown.handle) if part] or [self.say("anonymous")]
+            name = " ".join(shown.name.split())
+            who = [part for part in (name, shown.handle) if part] or [self.say("anonymous")]
         channel = CHANNELS.get(shown.channel, shown.channel)
         return " · ".join([channel, *who, self.moment(shown.sent_at)])
 

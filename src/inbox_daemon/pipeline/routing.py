@@ -11,6 +11,10 @@ MAX_SEARCHED_CHARS = 4000
 """How much of a text is searched by a rule: bounds what a costly pattern can do to a long mail."""
 
 
+RESERVED_MATTERS = frozenset({"denuncia"})
+"""Matters whose author the destination does not learn by default; they never share a ticket with another matter."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
     """One rule; every condition given must hold. `keywords` are whole words or phrases, without accents and case."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -54,20 +55,20 @@ def read(connection: Connection, conversation_id: int) -> Conversation:
 
 
 def find_open(
-    connection: Connection, *, citizen_id: int, destination: str | None, at: datetime, window: timedelta
+    connection: Connection, *, citizen_id: int, about: tuple[str, str] | None, at: datetime, window: timedelta
 ) -> Conversation | None:
     """The citizen's newest open conversation in which something was said within `window` of `at`.
 
-    With one destination, or with any (None). The caller has locked the citizen, so that two messages can't both find
-    none.
+    `about` is one (destination, matter), None any. The caller has locked the citizen, so that two messages can't both
+    find none.
     """
     wanted = [
         conversation.c.citizen_id == citizen_id,
         conversation.c.state == "open",
         conversation.c.last_message_at >= at - window,
     ]
-    if destination is not None:
-        wanted.append(conversation.c.destination == destination)
+    if about is not None:
+        wanted += [conversation.c.destination == about[0], conversation.c.matter == about[1]]
     row = connection.execute(
         select(conversation)
         .where(*wanted)
@@ -141,14 +142,20 @@ def set_open(connection: Connection, conversation_id: int, *, is_open: bool) -> 
     )
 
 
+def successor(connection: Connection, conversation_id: int) -> Conversation | None:
+    """The conversation that follows this one, when there is one."""
+    row = connection.execute(
+        select(conversation).where(conversation.c.follows_id == conversation_id).order_by(conversation.c.id).limit(1)
+    ).one_or_none()
+    return None if row is None else _as_conversation(row)
+
+
 def succeed(connection: Connection, old: Conversation) -> Conversation:
     """The old ticket takes nothing more: open the conversation that follows it, or find the one already opened."""
     set_open(connection, old.id, is_open=False)
-    row = connection.execute(
-        select(conversation).where(conversation.c.follows_id == old.id).order_by(conversation.c.id).limit(1)
-    ).one_or_none()
-    if row is not None:
-        return _as_conversation(row)
+    found = successor(connection, old.id)
+    if found is not None:
+        return found
     now = connection.execute(select(db_now())).scalar_one()
     return open_new(
         connection,
@@ -164,18 +171,29 @@ def succeed(connection: Connection, old: Conversation) -> Conversation:
 # ---------------------------------------------------------------- messages
 
 
-def known_message(connection: Connection, *, instance: str, external_id: str, type_: str, fingerprint: str) -> bool:
-    """Whether exactly this was taken in before: a repeat."""
-    return (
+def known_message(
+    connection: Connection, *, instance: str, external_id: str, type_: str, fingerprint: str
+) -> tuple[int, int | None] | None:
+    """(message id, envelope id) of exactly this, when it was taken in before."""
+    row = connection.execute(
+        select(message.c.id, message.c.envelope_id).where(
+            message.c.instance == instance,
+            message.c.external_id == external_id,
+            message.c.type == type_,
+            message.c.fingerprint == fingerprint,
+        )
+    ).one_or_none()
+    return None if row is None else (row.id, row.envelope_id)
+
+
+def others_of(connection: Connection, envelope_id: int, seen: Collection[int]) -> int:
+    """How many messages an earlier reading made of this envelope, beside those `seen` now."""
+    return int(
         connection.execute(
-            select(message.c.id).where(
-                message.c.instance == instance,
-                message.c.external_id == external_id,
-                message.c.type == type_,
-                message.c.fingerprint == fingerprint,
-            )
-        ).first()
-        is not None
+            select(func.count())
+            .select_from(message)
+            .where(message.c.envelope_id == envelope_id, message.c.id.not_in(seen))
+        ).scalar_one()
     )
 
 

@@ -75,8 +75,11 @@ class Database:
         raise AssertionError("unreachable")
 
     def _read_now(self, work: Callable[[Connection], T]) -> T:
-        with self._reader.connect() as connection:
-            return work(connection)
+        try:
+            with self._reader.connect() as connection:
+                return work(connection)
+        except DBAPIError as error:
+            raise _named(error) from error
 
     def close(self) -> None:
         """Wait for running transactions and close all connections. Safe twice."""
@@ -116,10 +119,10 @@ def _is_conflict(error: DBAPIError) -> bool:
 
 
 def _named(error: DBAPIError) -> Exception:
-    """The error as what the caller has to do about it. Texts of SQLite: sqlite.org/rescode.html."""
-    words = str(error.orig).lower()
-    if "disk is full" in words or getattr(error.orig, "sqlstate", None) == "53100":
-        return StorageFull(words)
-    if "disk i/o error" in words or "malformed" in words:
-        return StorageBroken(words)
+    """The error as what the caller has to do about it. Names of SQLite: sqlite.org/rescode.html."""
+    name = getattr(error.orig, "sqlite_errorname", "")
+    if name == "SQLITE_FULL" or getattr(error.orig, "sqlstate", None) == "53100":
+        return StorageFull("there is no room left for the database")
+    if name.startswith(("SQLITE_IOERR", "SQLITE_CORRUPT", "SQLITE_NOTADB")):
+        return StorageBroken(f"the database's disk failed ({name})")
     return error

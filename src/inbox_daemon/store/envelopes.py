@@ -28,7 +28,7 @@ class Journaled:
 def append(connection: Connection, envelopes: Iterable[tuple[Envelope, int]]) -> None:
     """Insert (envelope, day) rows; they are acknowledged to their senders only after the commit."""
     connection.execute(
-        insert(_envelope),
+        insert(_envelope).values(due_at=db_now()),
         [
             {
                 "instance": item.instance,
@@ -36,7 +36,6 @@ def append(connection: Connection, envelopes: Iterable[tuple[Envelope, int]]) ->
                 "received_at": item.received_at,
                 "headers": dict(item.headers),
                 "body": item.body,
-                "due_at": item.received_at,
             }
             for item, day in envelopes
         ],
@@ -44,8 +43,11 @@ def append(connection: Connection, envelopes: Iterable[tuple[Envelope, int]]) ->
 
 
 def claim(connection: Connection, holder: str, lease: timedelta, limit: int) -> list[Journaled]:
-    """Take the oldest unread envelopes for `lease`; nobody else reads them until it is over."""
-    free = or_(_envelope.c.lease_until.is_(None), _envelope.c.lease_until < db_now())
+    """Take the oldest unread envelopes for `lease`; nobody else reads them until it is over.
+
+    What `holder` itself holds counts as free: it reads one batch at a time, so it was cut off in that one.
+    """
+    free = or_(_envelope.c.lease_until.is_(None), _envelope.c.lease_until < db_now(), _envelope.c.holder == holder)
     rows = connection.execute(
         select(_envelope)
         .where(_envelope.c.state == "new", _envelope.c.due_at <= db_now(), free)

@@ -1,28 +1,32 @@
 """The outbox: steps written with the message, claimed in order, settled with a three-valued outcome.
 
-A step is claimed for a lease; a claim whose lease ran out was cut off in mid-call and comes back as *suspect*: its
-marker is looked up before anything is sent again. One step of a conversation is in flight at a time, and ordered
-steps go by the citizen's clock (`position`), so what overtook on the way is put right while it waits.
+A step is claimed for a lease; a claim whose lease ran out was cut off in mid-call and comes back, after the time its
+request may still be under way, as *suspect*: its marker is looked up before anything is sent again. One step of a
+conversation is in flight at a time, and ordered steps go by the citizen's clock (`position`), so what overtook on the
+way is put right while it waits.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, exists, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, exists, insert, or_, select, update
 
 from inbox_daemon.model import MessageKey
 from inbox_daemon.store.clock import after_now, db_now
-from inbox_daemon.store.schema import attachment, dispatch
+from inbox_daemon.store.schema import attachment, conversation, dispatch
 
 OPEN_STATES = ("waiting", "sending", "unknown", "parked")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """A claimed step. `suspect`: an earlier try may have been carried out. `fence` guards against late writers."""
+    """A claimed step. `suspect`: an earlier try may have been carried out. `fence` guards against late writers.
+
+    `tried_for` is the time since its first try, by the database's clock.
+    """
 
     id: int
     conversation_id: int
@@ -32,9 +36,14 @@ class Step:
     message_id: int | None
     attachment_id: int | None
     attempts: int
-    first_tried_at: datetime
+    tried_for: timedelta
     fence: int
     suspect: bool
+
+    @property
+    def released(self) -> bool:
+        """Whether a person let it go on (`parked.retry` starts the count anew): that it may double is decided then."""
+        return self.suspect and self.attempts == 1
 
 
 def add(
@@ -73,51 +82,58 @@ def add(
     )
 
 
-def _claimable() -> ColumnElement[bool]:
+def _claimable(settle: timedelta) -> ColumnElement[bool]:
     other = dispatch.alias("other")
     first = dispatch.alias("first")
     file = attachment.alias("file")
+    thread = conversation.alias("thread")
+    over = after_now(-settle)
+    earlier = or_(
+        other.c.position < dispatch.c.position,
+        and_(other.c.position == dispatch.c.position, other.c.id < dispatch.c.id),
+    )
     blocked = exists().where(
         other.c.conversation_id == dispatch.c.conversation_id,
         other.c.id != dispatch.c.id,
         or_(
-            other.c.state.in_(["sending", "unknown"]),
+            and_(other.c.state == "sending", other.c.lease_until >= over),
+            # Of several that were cut off, the earliest is looked up first: else they would wait for each other.
+            and_(other.c.state.in_(["sending", "unknown"]), or_(dispatch.c.state == "waiting", earlier)),
             and_(other.c.state == "parked", other.c.kind == "open"),
-            and_(
-                other.c.state == "waiting",
-                other.c.ordered,
-                dispatch.c.ordered,
-                or_(
-                    other.c.position < dispatch.c.position,
-                    and_(other.c.position == dispatch.c.position, other.c.id < dispatch.c.id),
-                ),
-            ),
+            and_(other.c.state == "waiting", other.c.ordered, dispatch.c.ordered, earlier),
         ),
     )
+    ticketless = and_(thread.c.id == dispatch.c.conversation_id, thread.c.ticket_id.is_(None))
     unready = or_(
         exists().where(first.c.id == dispatch.c.after_id, first.c.state != "done"),
         exists().where(file.c.id == dispatch.c.attachment_id, file.c.state == "waiting"),
+        and_(dispatch.c.attachment_id.is_not(None), ticketless),
     )
     return and_(
         dispatch.c.due_at <= db_now(),
         or_(
             dispatch.c.state.in_(["waiting", "unknown"]),
-            and_(dispatch.c.state == "sending", dispatch.c.lease_until < db_now()),
+            and_(dispatch.c.state == "sending", dispatch.c.lease_until < over),
         ),
         ~blocked,
         ~unready,
     )
 
 
-def claim(connection: Connection, destination: str, holder: str, lease: timedelta, limit: int) -> list[Step]:
-    """Take up to `limit` steps that are due, of different conversations as far as they are ordered."""
-    rows = connection.execute(
-        select(dispatch)
-        .where(dispatch.c.destination == destination, _claimable())
-        .order_by(dispatch.c.due_at, dispatch.c.id)
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-    ).all()
+def claim(
+    connection: Connection,
+    destination: str,
+    holder: str,
+    lease: timedelta,
+    limit: int,
+    *,
+    settle: timedelta = timedelta(0),
+) -> list[Step]:
+    """Take up to `limit` steps that are due, each of another conversation.
+
+    What was cut off in mid-call is taken only when its lease is over for `settle`.
+    """
+    rows = _free(connection, destination, limit, settle)
     if not rows:
         return []
     connection.execute(
@@ -145,12 +161,39 @@ def claim(connection: Connection, destination: str, holder: str, lease: timedelt
             message_id=row.message_id,
             attachment_id=row.attachment_id,
             attempts=row.attempts + 1,
-            first_tried_at=row.first_tried_at or now,
+            tried_for=now - (row.first_tried_at or now),
             fence=row.fence + 1,
             suspect=row.state != "waiting",
         )
         for row in rows
     ]
+
+
+def _free(connection: Connection, destination: str, limit: int, settle: timedelta) -> list[Row[Any]]:
+    """Lock the conversations first and look again then: what another node took, or wrote, a moment ago counts.
+
+    Without it two nodes could each take a step of one new conversation (an earlier message arrives just while a later
+    one is being claimed), and both would open a ticket.
+    """
+    claimable = _claimable(settle)
+    found = connection.execute(
+        select(dispatch.c.id)
+        .join(conversation, conversation.c.id == dispatch.c.conversation_id)
+        .where(dispatch.c.destination == destination, claimable)
+        .order_by(dispatch.c.due_at, dispatch.c.id)
+        .limit(limit)
+        .with_for_update(of=conversation, skip_locked=True, key_share=True)
+    ).scalars()
+    rows = connection.execute(
+        select(dispatch)
+        .where(dispatch.c.id.in_(list(found)), claimable)
+        .order_by(dispatch.c.due_at, dispatch.c.id)
+        .with_for_update(skip_locked=True)
+    ).all()
+    first_of: dict[int, Row[Any]] = {}
+    for row in rows:
+        first_of.setdefault(row.conversation_id, row)
+    return list(first_of.values())
 
 
 def _settle(connection: Connection, step: Step, **values: object) -> bool:
@@ -191,6 +234,19 @@ def unknown(connection: Connection, step: Step, delay: timedelta, reason: str) -
     return _settle(connection, step, state="unknown", due_at=after_now(delay), reason=reason)
 
 
+def uncounted(connection: Connection, step: Step, delay: timedelta, reason: str) -> bool:
+    """Nothing was tried, for a reason that is not the step's own: as it was before its claim, due after `delay`."""
+    return _settle(
+        connection,
+        step,
+        state="unknown" if step.suspect else "waiting",
+        due_at=after_now(delay),
+        attempts=dispatch.c.attempts - 1,
+        first_tried_at=None,
+        reason=reason,
+    )
+
+
 def park(connection: Connection, step: Step, reason: str) -> bool:
     """Stop, keep, show: a person or a fix is needed."""
     return _settle(connection, step, state="parked", reason=reason)
@@ -207,20 +263,13 @@ def recover(connection: Connection, holder: str, destination: str, settle: timed
     ).rowcount
 
 
-def next_due(connection: Connection, destination: str) -> datetime | None:
-    """When the next waiting step of a destination is due (it may still be blocked by another)."""
-    value: datetime | None = connection.execute(
-        select(dispatch.c.due_at)
-        .where(dispatch.c.destination == destination, dispatch.c.state.in_(["waiting", "unknown"]))
-        .order_by(dispatch.c.due_at)
-        .limit(1)
-    ).scalar_one_or_none()
-    return value
+def move(connection: Connection, conversation_id: int, to: int) -> None:
+    """Hand a conversation's waiting steps to its successor, whose ticket they will open.
 
-
-def move(connection: Connection, conversation_id: int, to: int, steps: Sequence[int] | None = None) -> None:
-    """Hand a conversation's open steps (or just `steps`) to its successor, whose ticket they will open."""
-    wanted = [dispatch.c.conversation_id == conversation_id, dispatch.c.state.in_(["waiting", "sending", "unknown"])]
-    if steps is not None:
-        wanted.append(dispatch.c.id.in_(steps))
-    connection.execute(update(dispatch).where(and_(*wanted)).values(conversation_id=to))
+    What may have been carried out stays: it is looked up in the ticket it went to.
+    """
+    connection.execute(
+        update(dispatch)
+        .where(dispatch.c.conversation_id == conversation_id, dispatch.c.state == "waiting")
+        .values(conversation_id=to)
+    )

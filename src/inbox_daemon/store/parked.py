@@ -89,15 +89,19 @@ def retry(connection: Connection, item: str) -> bool:
 
 
 def discard(connection: Connection, item: str) -> bool:
-    """Give a parked thing up for good; it stays in the books as discarded."""
+    """Give a parked thing up for good; it stays in the books as discarded. A message takes its files with it."""
     kind, number = _split(item)
     table = {"E": envelope, "M": malformed, "D": dispatch}[kind]
-    return (
+    changed = connection.execute(
+        update(table).where(table.c.id == number, table.c.state == "parked").values(state="discarded")
+    ).rowcount
+    if changed and kind == "D":
         connection.execute(
-            update(table).where(table.c.id == number, table.c.state == "parked").values(state="discarded")
-        ).rowcount
-        == 1
-    )
+            update(dispatch)
+            .where(dispatch.c.after_id == number, dispatch.c.state.in_(["waiting", "parked"]))
+            .values(state="discarded")
+        )
+    return bool(changed == 1)
 
 
 def envelope_of(connection: Connection, item: str) -> int | None:
