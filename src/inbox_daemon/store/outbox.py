@@ -103,7 +103,7 @@ def _claimable(settle: timedelta) -> ColumnElement[bool]:
             and_(other.c.state == "waiting", other.c.ordered, dispatch.c.ordered, earlier),
         ),
     )
-    ticketless = and_(thread.c.id == dispatch.c.conversation_id, thread.c.ticket_id.is_(None))
+    ticketless = exists().where(thread.c.id == dispatch.c.conversation_id, thread.c.ticket_id.is_(None))
     unready = or_(
         exists().where(first.c.id == dispatch.c.after_id, first.c.state != "done"),
         exists().where(file.c.id == dispatch.c.attachment_id, file.c.state == "waiting"),
