@@ -122,7 +122,7 @@ def _named(error: DBAPIError) -> Exception:
     """The error as what the caller has to do about it. Names of SQLite: sqlite.org/rescode.html."""
     name = getattr(error.orig, "sqlite_errorname", "")
     if name == "SQLITE_FULL" or getattr(error.orig, "sqlstate", None) == "53100":
-        return StorageFull("there is no room left for the database")
+        return StorageFull(str(error.orig))
     if name.startswith(("SQLITE_IOERR", "SQLITE_CORRUPT", "SQLITE_NOTADB")):
-        return StorageBroken(f"the database's disk failed ({name})")
+        return StorageBroken(str(error.orig))
     return error
