@@ -78,6 +78,41 @@ _EN = {
     "follows": "Follows case {number}, which takes no more messages.",
 }
 
+_LABELS_ES = {
+    "action": "acción",
+    "address": "dirección",
+    "catalog": "catálogo",
+    "catalog_id": "catálogo",
+    "contact": "contacto",
+    "description": "descripción",
+    "diagnostic": "diagnóstico",
+    "error": "error",
+    "failed_recipient": "destinatario que falló",
+    "form_address": "dirección que puso en el formulario",
+    "forwarded": "reenviado",
+    "id": "identificador",
+    "interactive": "menú",
+    "invitation": "invitación",
+    "invitation_place": "lugar",
+    "invitation_start": "comienzo",
+    "invitation_end": "fin",
+    "latitude": "latitud",
+    "longitude": "longitud",
+    "name": "nombre",
+    "origin": "origen",
+    "product": "producto",
+    "product_retailer_id": "producto",
+    "referral": "anuncio",
+    "reply_to": "pide respuesta a",
+    "shortened": "recortado",
+    "status": "estado",
+    "type": "tipo",
+    "url": "enlace",
+    "voice": "mensaje de voz",
+}
+LABELS: Mapping[str, Mapping[str, str]] = {"es-AR": _LABELS_ES}
+"""Labels of details, as parsers write them in English, to the office's language."""
+
 TEXTS: Mapping[str, Mapping[str, str]] = {"es-AR": _ES, "en": _EN}
 
 
@@ -102,6 +137,7 @@ class Wording:
 
     def __init__(self, language: str, zone: ZoneInfo) -> None:
         self._texts = TEXTS[language]
+        self._labels = LABELS.get(language, {})
         self._zone = zone
 
     def say(self, key: str, **values: str) -> str:
@@ -139,8 +175,13 @@ class Wording:
             lines.append(self.say(shown.content))
         if shown.text:
             lines.append(shown.text)
-        lines += [f"{label}: {value}" for label, value in shown.details.items()]
+        lines += [f"{self._label(label)}: {value}" for label, value in shown.details.items()]
         return "\n".join(lines) or "—"
+
+    def _label(self, label: str) -> str:
+        """A detail's label in the office's language: its first word is ours, a number or a foreign word may follow."""
+        first, _, rest = label.partition(" ")
+        return " ".join(part for part in (self._labels.get(first, first), rest) if part)
 
     def subject(self, *, channel: str, subject: str, text: str) -> str:
         """A ticket's subject: the mail's own, else the first words, else the channel's name."""
