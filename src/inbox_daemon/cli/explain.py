@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -41,7 +42,11 @@ def add_parser(subparsers: frame.Subparsers) -> None:
     parser.add_argument("kind", metavar="KIND", help="a channel's kind, or handles")
     parser.add_argument("files", metavar="FILE", nargs="+", help="a raw input; - is standard input")
     parser.add_argument("--json", action="store_true", help="one JSON line per input")
-    parser.add_argument("--area", metavar="CODE", help="handles: area code of numbers written without one (362)")
+    parser.add_argument(
+        "--area",
+        metavar="CODE",
+        help="handles: area code of numbers written without one, like 362 (default: daemon.default_area of --config)",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -71,12 +76,24 @@ def _read(name: str) -> bytes:
 
 
 def _handles(args: argparse.Namespace) -> Any:
+    area = args.area or _configured_area(args.config)
+
     def explain(raw: bytes) -> Iterator[dict[str, Any]]:
         for line in raw.decode("utf-8-sig", "replace").splitlines():
             if line.strip():
-                yield describe_handle(line, default_area=args.area)
+                yield describe_handle(line, default_area=area)
 
     return explain
+
+
+def _configured_area(config: Path | None) -> str | None:
+    """The area code of the configuration, where one is named; without one, a number lacking it stays unreadable."""
+    named = config or os.environ.get("INBOX_CONFIG")
+    if not named:
+        return None
+    from inbox_daemon import settings
+
+    return settings.load(Path(named)).daemon.default_area
 
 
 def _channel(args: argparse.Namespace) -> Any:
