@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
+import math
 import os
 import signal
 import time
@@ -15,6 +16,7 @@ from typing import IO
 
 import structlog
 from aiohttp import web
+from sqlalchemy import Connection
 
 from inbox_daemon.assembly import (
     Parts,
@@ -37,7 +39,7 @@ from inbox_daemon.service_manager import ServiceManager
 from inbox_daemon.settings import Settings
 from inbox_daemon.store import attachments, envelopes, outbox
 from inbox_daemon.store.casebook import StoredCaseBook
-from inbox_daemon.store.database import Database, StorageBroken
+from inbox_daemon.store.database import Database, StorageBroken, StorageFull
 from inbox_daemon.web.case import Cases
 from inbox_daemon.web.links import CaseLinks
 from inbox_daemon.web.operations import operations_app
@@ -46,6 +48,8 @@ from inbox_daemon.web.public import Limits, listen, public_app
 LOOK_SECONDS = 5.0
 BALANCE_SECONDS = 300.0
 LONGEST_RESTART_SECONDS = 30.0
+ROOM_SECONDS = 2.0
+"""How often a worker looks whether there is room on the disk again."""
 CHECK_SECONDS = 60.0
 STEPS_SHARE, LISTENER_SHARE = 0.7, 0.1
 """Of the time for an orderly stop: what running steps get, then requests in work on each listener."""
@@ -101,15 +105,13 @@ def _only_one(folder: Path) -> IO[str]:
 
 
 async def _recover(parts: Parts) -> None:
-    """Take up what an earlier life of this node left in the middle."""
+    """Take up what an earlier life of this node left in the middle; envelopes and attachments: see `_anew`."""
     files.sweep(attachments_dir(parts.settings))
     for name in parts.dispatchers:
         settle = policy_of(parts.settings, parts.adapters[name].capabilities.index_lag_seconds).settle
         cut = await parts.database.run(partial(outbox.recover, holder=parts.node, destination=name, settle=settle))
         if cut:
             _log.warning("dispatch.recovered", destination=name, steps=cut)
-    await parts.database.run(lambda connection: envelopes.recover(connection, parts.node))
-    await parts.database.run(lambda connection: attachments.recover(connection, parts.node))
 
 
 async def _serve(parts: Parts, health: DaemonHealth, stack: AsyncExitStack) -> None:
@@ -160,7 +162,10 @@ async def _listen(key: str, app: web.Application, address: tuple[str, int], limi
 @asynccontextmanager
 async def _working(parts: Parts, health: DaemonHealth, stop: asyncio.Event) -> AsyncIterator[list[asyncio.Task[None]]]:
     """Run all workers; at the end stop them in order: nothing new is begun, what runs gets its time."""
-    jobs: dict[str, Callable[[], Awaitable[None]]] = {"intake": parts.intake.run, "fetcher": parts.fetcher.run}
+    jobs: dict[str, Callable[[], Awaitable[None]]] = {
+        "intake": lambda: _anew(parts, envelopes.recover, parts.intake.run),
+        "fetcher": lambda: _anew(parts, attachments.recover, parts.fetcher.run),
+    }
     jobs |= {f"dispatch {name}": one.run for name, one in parts.dispatchers.items()}
     jobs |= {f"follow {name}": one.run for name, one in parts.followers.items()}
     jobs |= {f"poll {name}": one.run for name, one in parts.pollers.items()}
@@ -185,9 +190,18 @@ async def _working(parts: Parts, health: DaemonHealth, stop: asyncio.Event) -> A
         await asyncio.gather(*(one.stop() for one in parts.pollers.values()), return_exceptions=True)
 
 
+async def _anew(
+    parts: Parts, recover: Callable[[Connection, str], object], worker: Callable[[], Awaitable[None]]
+) -> None:
+    """Run a worker that is this node's only one: what an earlier run had claimed is free again at once."""
+    await parts.database.run(lambda connection: recover(connection, parts.node))
+    await worker()
+
+
 async def _supervise(name: str, job: Callable[[], Awaitable[None]], health: DaemonHealth, stop: asyncio.Event) -> None:
     """Start a worker again whatever ends it; a broken disk ends the process, which starts anew on what is there."""
     pause = 0.5
+    told_full_at = -math.inf
     while True:
         began = time.monotonic()
         try:
@@ -197,6 +211,12 @@ async def _supervise(name: str, job: Callable[[], Awaitable[None]], health: Daem
             _log.critical("storage.broken", worker=name)
             stop.set()
             return
+        except StorageFull:
+            if began - told_full_at > LONGEST_RESTART_SECONDS:
+                told_full_at = began
+                _log.error("storage.full", worker=name)
+            await asyncio.sleep(ROOM_SECONDS)
+            continue
         except Exception:  # noqa: BLE001 - one worker's end must not be everyone's
             _log.exception("worker.crashed", worker=name, again_in_seconds=pause)
         if time.monotonic() - began > LONGEST_RESTART_SECONDS:
