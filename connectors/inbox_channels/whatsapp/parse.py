@@ -6,13 +6,24 @@ neighbours go on. Only a body that is no envelope at all raises `Permanent`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 from zoneinfo import ZoneInfo
 
-from inbox_channels._graph.reading import Json, Unreadable, child, children, clean, load, moment, required, word
+from inbox_channels._graph.reading import (
+    Json,
+    Unreadable,
+    child,
+    children,
+    clean,
+    clean_text,
+    load,
+    moment,
+    required,
+    word,
+)
 from inbox_channels.whatsapp.content import read_content
 from inbox_channels.whatsapp.people import People, changed_handles
 from inbox_daemon.errors import Permanent
@@ -74,7 +85,7 @@ def _entry(entry: object, place: str, settings: Scope) -> Iterator[Event]:
     if not isinstance(entry, dict) or not isinstance(entry.get("changes"), list):
         yield Malformed(place=place, problem="has no list of changes")
         return
-    scope = settings.portfolio or word(entry, "id")
+    scope = settings.portfolio or clean_text(word(entry, "id"))
     for i, change in enumerate(entry["changes"]):
         yield from _change(change, f"{place}.changes[{i}]", scope, settings.phone_number_id)
 
@@ -121,7 +132,7 @@ def _items(
             yield Malformed(place=f"{place}.{key}[{i}]", problem=str(problem))
 
 
-def _clean_all(items: Iterator[Json] | Any) -> Iterator[Json]:
+def _clean_all(items: Sequence[Json]) -> Iterator[Json]:
     for item in items:
         try:
             yield clean(item)

@@ -27,8 +27,6 @@ class People:
 
     def handles(self, user_id: str, phone: str) -> tuple[Handle, ...]:
         """Handles in order of trust: the BSUID first, then the phone."""
-        if not user_id and _BSUID.fullmatch(phone):
-            user_id, phone = phone, ""
         found = _PHONE.fullmatch(phone)
         bsuid = (Handle(kind="bsuid", value=user_id, scope=self.scope),) if user_id else ()
         return bsuid + ((Handle(kind="phone", value=f"+{found[1]}"),) if found else ())
@@ -39,6 +37,8 @@ class People:
         Contacts are matched by id, never by place in the list: several people share one body.
         """
         user_id, phone = user_id.strip(), phone.strip()
+        if not user_id and _BSUID.fullmatch(phone):
+            user_id, phone = phone, ""
         contact = self._contact(user_id, phone)
         profile = child(contact, "profile")
         name = word(profile, "name").strip() or word(profile, "username").strip().removeprefix("@")
