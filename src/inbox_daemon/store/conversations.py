@@ -237,7 +237,7 @@ def told_since(connection: Connection, since: datetime) -> list[tuple[Conversati
     """Conversations with a message delivered of those received since, and how many of these each has."""
     rows = connection.execute(
         select(message.c.conversation_id, func.count())
-        .join(dispatch, and_(dispatch.c.message_id == message.c.id, dispatch.c.attachment_id.is_(None)))
+        .join(dispatch, and_(dispatch.c.message_id == message.c.id, dispatch.c.ordered))
         .where(message.c.received_at >= since, dispatch.c.state == "done")
         .group_by(message.c.conversation_id)
         .order_by(message.c.conversation_id)

@@ -69,7 +69,7 @@ def told(connection: Connection, instance: str, envelope_id: int) -> None:
 def acquire(connection: Connection, name: str, holder: str, life: timedelta) -> Lease | None:
     """Take or renew the lease `name`; None while somebody else holds it."""
     row = connection.execute(
-        select(lease, (lease.c.until < db_now()).label("over")).where(lease.c.name == name).with_for_update()
+        select(lease, (lease.c.until <= db_now()).label("over")).where(lease.c.name == name).with_for_update()
     ).one_or_none()
     if row is None:
         connection.execute(insert(lease).values(name=name, holder=holder, token=1, until=after_now(life)))

@@ -91,7 +91,7 @@ def _messages(since_day: int) -> Select[Any]:
 
     A message whose envelope is being read again counts with its envelope, as one thing not read yet.
     """
-    own_step = and_(dispatch.c.message_id == message.c.id, dispatch.c.attachment_id.is_(None))
+    own_step = and_(dispatch.c.message_id == message.c.id, dispatch.c.ordered)
     state = dispatch.c.state
     return (
         select(

@@ -8,6 +8,7 @@ way is put right while it waits.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -19,6 +20,8 @@ from inbox_daemon.store.clock import after_now, db_now
 from inbox_daemon.store.schema import attachment, conversation, dispatch
 
 OPEN_STATES = ("waiting", "sending", "unknown", "parked")
+NOTIFY = "notify"
+"""Steps that stand apart: no other waits for them, and `store.notices` claims them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +98,7 @@ def _claimable(settle: timedelta) -> ColumnElement[bool]:
     blocked = exists().where(
         other.c.conversation_id == dispatch.c.conversation_id,
         other.c.id != dispatch.c.id,
+        other.c.kind != NOTIFY,
         or_(
             and_(other.c.state == "sending", other.c.lease_until >= over),
             # Of several that were cut off, the earliest is looked up first: else they would wait for each other.
@@ -110,6 +114,7 @@ def _claimable(settle: timedelta) -> ColumnElement[bool]:
         and_(dispatch.c.attachment_id.is_not(None), ticketless),
     )
     return and_(
+        dispatch.c.kind != NOTIFY,
         dispatch.c.due_at <= db_now(),
         or_(
             dispatch.c.state.in_(["waiting", "unknown"]),
@@ -133,7 +138,11 @@ def claim(
 
     What was cut off in mid-call is taken only when its lease is over for `settle`.
     """
-    rows = _free(connection, destination, limit, settle)
+    return take(connection, _free(connection, destination, limit, settle), holder, lease)
+
+
+def take(connection: Connection, rows: Sequence[Row[Any]], holder: str, lease: timedelta) -> list[Step]:
+    """Claim these rows of the outbox, which the caller has locked."""
     if not rows:
         return []
     connection.execute(
@@ -252,6 +261,11 @@ def park(connection: Connection, step: Step, reason: str) -> bool:
     return _settle(connection, step, state="parked", reason=reason)
 
 
+def discard(connection: Connection, step: Step, reason: str) -> bool:
+    """There is nothing left that it could do."""
+    return _settle(connection, step, state="discarded", reason=reason)
+
+
 def recover(connection: Connection, holder: str, destination: str, settle: timedelta) -> int:
     """What an earlier life of this node had in flight when it died may have been done; returns how many."""
     return connection.execute(
@@ -270,6 +284,6 @@ def move(connection: Connection, conversation_id: int, to: int) -> None:
     """
     connection.execute(
         update(dispatch)
-        .where(dispatch.c.conversation_id == conversation_id, dispatch.c.state == "waiting")
+        .where(dispatch.c.conversation_id == conversation_id, dispatch.c.state == "waiting", dispatch.c.kind != NOTIFY)
         .values(conversation_id=to)
     )
