@@ -37,7 +37,7 @@ from inbox_daemon.registry import Instances, resolve
 from inbox_daemon.scheduling import Scheduler
 from inbox_daemon.service_manager import ServiceManager
 from inbox_daemon.settings import Settings
-from inbox_daemon.store import attachments, envelopes, outbox
+from inbox_daemon.store import attachments, envelopes, notices, outbox
 from inbox_daemon.store.casebook import StoredCaseBook
 from inbox_daemon.store.database import Database, StorageBroken, StorageFull
 from inbox_daemon.web.case import Cases
@@ -112,6 +112,8 @@ async def _recover(parts: Parts) -> None:
         cut = await parts.database.run(partial(outbox.recover, holder=parts.node, destination=name, settle=settle))
         if cut:
             _log.warning("dispatch.recovered", destination=name, steps=cut)
+        if name not in parts.notifiers:
+            await parts.database.run(partial(notices.drop, destination=name))
 
 
 async def _serve(parts: Parts, health: DaemonHealth, stack: AsyncExitStack) -> None:
@@ -167,6 +169,7 @@ async def _working(parts: Parts, health: DaemonHealth, stop: asyncio.Event) -> A
         "fetcher": lambda: _anew(parts, attachments.recover, parts.fetcher.run),
     }
     jobs |= {f"dispatch {name}": one.run for name, one in parts.dispatchers.items()}
+    jobs |= {f"notify {name}": one.run for name, one in parts.notifiers.items()}
     jobs |= {f"follow {name}": one.run for name, one in parts.followers.items()}
     jobs |= {f"poll {name}": one.run for name, one in parts.pollers.items()}
     tasks = [asyncio.create_task(_supervise(name, job, health, stop), name=name) for name, job in jobs.items()]
@@ -186,7 +189,9 @@ async def _working(parts: Parts, health: DaemonHealth, stop: asyncio.Event) -> A
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         seconds = parts.settings.daemon.stop_seconds * STEPS_SHARE
-        await asyncio.gather(*(one.drain(seconds) for one in parts.dispatchers.values()))
+        drains = [one.drain(seconds) for one in parts.dispatchers.values()]
+        drains += [one.drain(seconds) for one in parts.notifiers.values()]
+        await asyncio.gather(*drains)
         await asyncio.gather(*(one.stop() for one in parts.pollers.values()), return_exceptions=True)
 
 

@@ -23,6 +23,7 @@ from sqlalchemy.exc import DBAPIError
 
 from inbox_daemon.counting import Counts
 from inbox_daemon.errors import SettingsError
+from inbox_daemon.mailing import Mailer
 from inbox_daemon.model import InstanceId
 from inbox_daemon.observability import Metrics
 from inbox_daemon.outgoing import Sessions
@@ -32,12 +33,13 @@ from inbox_daemon.pipeline.fetching import Fetcher
 from inbox_daemon.pipeline.filing import Filing
 from inbox_daemon.pipeline.following import Follower
 from inbox_daemon.pipeline.intake import Intake, Taken
+from inbox_daemon.pipeline.notifying import Notifier
 from inbox_daemon.pipeline.parsing import Parser
 from inbox_daemon.pipeline.polling import Poller
 from inbox_daemon.pipeline.receive import Journal, day_in
 from inbox_daemon.pipeline.rendering import Wording
 from inbox_daemon.pipeline.routing import Rule, compile_rule
-from inbox_daemon.plugins import Channel, Context, Polled, TicketingAdapter
+from inbox_daemon.plugins import Channel, Context, Notifying, Polled, TicketingAdapter
 from inbox_daemon.registry import DestinationInstance, Instances
 from inbox_daemon.retry import Policy
 from inbox_daemon.settings import Settings, link_secret
@@ -131,6 +133,7 @@ class Parts:
     intake: Intake
     fetcher: Fetcher
     dispatchers: Mapping[InstanceId, Dispatcher]
+    notifiers: Mapping[InstanceId, Notifier]
     followers: Mapping[InstanceId, Follower]
     pollers: Mapping[InstanceId, Poller]
 
@@ -214,6 +217,7 @@ async def build(settings: Settings, instances: Instances, database: Database, st
         ),
         fetcher=fetcher,
         dispatchers=dispatchers,
+        notifiers=_notifiers(settings, adapters, database, node),
         followers=_followers(settings, adapters, database, node),
         pollers=_pollers(settings, channels, database, node, arrived, counts),
     )
@@ -225,6 +229,7 @@ def build_instances(
     """Build every channel and adapter; nothing is connected yet."""
     sessions = Sessions(f"inbox-daemon/{version('inbox-daemon')}")
     stack.push_async_callback(sessions.close)
+    mail = Mailer(settings.smtp) if settings.smtp else None
 
     def lend(name: InstanceId) -> Context:
         return Context(
@@ -236,6 +241,7 @@ def build_instances(
             public_url=settings.public.base_url,
             casebook=casebook,
             case_link=links.address,
+            mail=mail,
         )
 
     channels = {name: one.plugin.build(one.settings, lend(name)) for name, one in instances.channels.items()}
@@ -294,6 +300,23 @@ def _dispatchers(
         )
 
     return {name: one(name, destination) for name, destination in instances.destinations.items()}
+
+
+def _notifiers(
+    settings: Settings, adapters: Mapping[InstanceId, TicketingAdapter], database: Database, node: str
+) -> dict[InstanceId, Notifier]:
+    return {
+        name: Notifier(
+            name=name,
+            adapter=adapter,
+            database=database,
+            node=node,
+            policy=policy_of(settings),
+            attempt=timedelta(seconds=settings.delivery.attempt_seconds),
+        )
+        for name, adapter in adapters.items()
+        if isinstance(adapter, Notifying) and adapter.notifies
+    }
 
 
 def _followers(

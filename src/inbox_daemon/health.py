@@ -106,6 +106,8 @@ class DaemonHealth:
         queue = found.queues.get(name, Queue())
         age = (found.at - queue.oldest).total_seconds() if queue.oldest else 0.0
         state = _plain(asdict(self._parts.dispatchers[name].state))
+        if name in self._parts.notifiers:
+            state["notices"] = self._parts.notifiers[name].trouble or "up"
         return state | {
             "waiting": queue.waiting,
             "unknown": queue.unknown,

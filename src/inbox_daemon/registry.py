@@ -155,6 +155,9 @@ def _destination(
         errors.append(
             settings.source.error((*at, "timeout_seconds"), "a call may outlast delivery.attempt_seconds", remedy)
         )
+    if getattr(own, "mail_to", ()) and "smtp" not in settings.source.data:
+        remedy = "Add a table [smtp] with host and from_address, or take mail_to out."
+        errors.append(settings.source.error((*at, "mail_to"), "no mail server is configured to send it by", remedy))
     return DestinationInstance(
         name=InstanceId(name),
         plugin=plugin,

@@ -171,8 +171,8 @@ def mail_server() -> Iterator[SilentMailServer]:
 
 def _with_mail(mail_server: SilentMailServer) -> str:
     return (
-        f'mail_to = ["salud@oficina.test"]\nsmtp_host = "127.0.0.1"\nsmtp_port = {mail_server.port}\n'
-        'smtp_tls = "none"\nsmtp_timeout_seconds = 1.5\nfrom_address = "centro@oficina.test"\n'
+        f'mail_to = ["salud@oficina.test"]\n[smtp]\nhost = "127.0.0.1"\nport = {mail_server.port}\n'
+        'tls = "none"\ntimeout_seconds = 1.5\nfrom_address = "centro@oficina.test"\n'
     )
 
 

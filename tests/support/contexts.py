@@ -12,11 +12,13 @@ import aiohttp
 import structlog
 
 from inbox_daemon.model import InstanceId
-from inbox_daemon.plugins import CaseBook, Context
+from inbox_daemon.plugins import CaseBook, Context, Mail
 
 
 @asynccontextmanager
-async def lend_context(instance: str = "under-test", casebook: CaseBook | None = None) -> AsyncIterator[Context]:
+async def lend_context(
+    instance: str = "under-test", casebook: CaseBook | None = None, *, mail: Mail | None = None
+) -> AsyncIterator[Context]:
     """Yield a context whose sessions are closed at the end; loopback is allowed, as servers of tests live there."""
     sessions: list[aiohttp.ClientSession] = []
 
@@ -33,6 +35,7 @@ async def lend_context(instance: str = "under-test", casebook: CaseBook | None =
         public_url="http://127.0.0.1:8080",
         casebook=cast("CaseBook", casebook),
         case_link=lambda case: f"http://127.0.0.1:8080/case/{case}",
+        mail=mail,
     )
     for opened in sessions:
         await opened.close()

@@ -18,11 +18,12 @@ from inbox_daemon.pipeline.dispatch import Dispatcher
 from inbox_daemon.pipeline.drafting import Drafting
 from inbox_daemon.pipeline.filing import Filing
 from inbox_daemon.pipeline.intake import Intake
+from inbox_daemon.pipeline.notifying import Notifier
 from inbox_daemon.pipeline.parsing import Parser
 from inbox_daemon.pipeline.receive import day_in
 from inbox_daemon.pipeline.rendering import Wording
 from inbox_daemon.pipeline.routing import Rule, compile_rule
-from inbox_daemon.plugins import TicketingAdapter
+from inbox_daemon.plugins import Notifying, TicketingAdapter
 from inbox_daemon.registry import ChannelInstance
 from inbox_daemon.retry import Policy
 from inbox_daemon.store import envelopes, figures, ledger
@@ -95,6 +96,11 @@ class Pipes:
             )
             for name, adapter in adapters.items()
         }
+        self.notifiers = {
+            name: Notifier(name=name, adapter=adapter, database=database, node=node, policy=policy, attempt=attempt)
+            for name, adapter in adapters.items()
+            if isinstance(adapter, Notifying) and adapter.notifies
+        }
 
     async def receive(self, *bodies: bytes) -> None:
         """Journal bodies as if they had been posted now."""
@@ -110,15 +116,16 @@ class Pipes:
 
     @asynccontextmanager
     async def dispatching(self) -> AsyncIterator[None]:
-        """Run the dispatchers meanwhile."""
-        tasks = [asyncio.create_task(one.run()) for one in self.dispatchers.values()]
+        """Run the dispatchers and notifiers meanwhile."""
+        workers: list[Dispatcher | Notifier] = [*self.dispatchers.values(), *self.notifiers.values()]
+        tasks = [asyncio.create_task(one.run()) for one in workers]
         try:
             yield
         finally:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-            for one in self.dispatchers.values():
+            for one in workers:
                 await one.drain(5)
 
     async def settled(self, *, seconds: float = 20) -> figures.Figures:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Final
 
-from inbox_daemon.errors import Gone
+from inbox_daemon.errors import Gone, SettingsError
 from inbox_daemon.model import (
     Cursor,
     Draft,
@@ -26,7 +26,6 @@ from inbox_daemon.model import (
 )
 from inbox_daemon.plugins import Capabilities, Case, CaseEntry, Context, WebhookRequest
 from inbox_ticketing.ticketbook.notice import compose
-from inbox_ticketing.ticketbook.postman import Postman
 from inbox_ticketing.ticketbook.settings import TicketbookSettings
 
 CAPABILITIES: Final = Capabilities(idempotency="unique", find="immediate", find_entry="immediate", parallel=4)
@@ -43,7 +42,7 @@ _UNFIT_FOR_A_NAME = re.compile(r"[\x00-\x1f\x7f/\\\ud800-\udfff]")
 
 
 class Ticketbook:
-    """`TicketingAdapter` for an office that has no ticketing system."""
+    """`TicketingAdapter` and `Notifying` for an office that has no ticketing system."""
 
     capabilities = CAPABILITIES
 
@@ -52,16 +51,27 @@ class Ticketbook:
         self._context = context
         self._book = context.casebook
         self._office = context.instance
-        self._postman = Postman(settings, context)
+        self._mail = context.mail if settings.mail_to else None
+        if settings.mail_to and self._mail is None:
+            raise SettingsError(
+                "no mail server is configured to send it by",
+                key=f"destinations.{context.instance}.mail_to",
+                remedy="add an [smtp] table, or take mail_to out",
+            )
+
+    @property
+    def notifies(self) -> bool:
+        """See `Notifying.notifies`."""
+        return self._mail is not None
 
     async def check(self) -> None:
         """See `TicketingAdapter.check`; the mail server is asked, too, where one is configured."""
         await self._book.find(self._office, Reference("check"))
-        if self._settings.mail_to:
-            await self._postman.check()
+        if self._mail is not None:
+            await self._mail.check()
 
     async def open_ticket(self, draft: Draft) -> Ticket:
-        """See `TicketingAdapter.open_ticket`. Mails the link once the case is on disk."""
+        """See `TicketingAdapter.open_ticket`."""
         case = await self._book.open_case(
             office=self._office,
             number=draft.case_number,
@@ -71,15 +81,11 @@ class Ticketbook:
             heading=_keepable(draft.first.heading),
             body=_keepable(draft.first.body),
         )
-        await self._announce(case, draft.first.key, opened=True)
         return self._ticket(case)
 
     async def append(self, ticket: Ticket, entry: Entry) -> Written:
         """See `TicketingAdapter.append`."""
-        written = await self._write(ticket, entry, "citizen")
-        if self._settings.mail_each_message:
-            await self._announce(await self._read(ticket), entry.key, opened=False)
-        return written
+        return await self._write(ticket, entry, "citizen")
 
     async def note(self, ticket: Ticket, entry: Entry) -> Written:
         """See `TicketingAdapter.note`."""
@@ -108,8 +114,7 @@ class Ticketbook:
         return Written(ticket=self._ticket(await self._read(ticket)), entry=EntryId(str(entry_id)))
 
     async def updates(self, cursor: Cursor | None) -> tuple[Sequence[TicketUpdate], Cursor | None]:
-        """See `TicketingAdapter.updates`. The cursor is the id of an entry; notices that wait are tried again."""
-        await self._postman.retry()
+        """See `TicketingAdapter.updates`. The cursor is the id of an entry."""
         if cursor is None:
             return (), Cursor(str(await self._last_entry()))
         changes = await self._book.changes(self._office, int(cursor), PAGE)
@@ -125,6 +130,22 @@ class Ticketbook:
     def parse_hint(self, request: WebhookRequest) -> Hint | None:
         """Nobody posts to this adapter."""
         return None
+
+    async def notify(self, ticket: Ticket, key: MessageKey, *, opened: bool) -> None:
+        """See `Notifying.notify`. Mails a fresh link to the case."""
+        if self._mail is None or not (opened or self._settings.mail_each_message):
+            return
+        case = await self._read(ticket)
+        notice = compose(
+            self._settings,
+            case,
+            key,
+            from_address=self._mail.from_address,
+            link=self._context.case_link(case.id),
+            at=self._context.now().astimezone(self._context.zone),
+            opened=opened,
+        )
+        await self._mail.send(notice)
 
     async def aclose(self) -> None:
         """Nothing is held open."""
@@ -145,12 +166,6 @@ class Ticketbook:
         if case is None:
             raise Gone("this case is not in the book", reason="deleted")
         return case
-
-    async def _announce(self, case: Case, key: MessageKey, *, opened: bool) -> None:
-        if self._settings.mail_to:
-            link = self._context.case_link(case.id)
-            at = self._context.now().astimezone(self._context.zone)
-            await self._postman.send(compose(self._settings, case, key, link, at, opened=opened))
 
     async def _last_entry(self) -> int:
         last = 0

@@ -36,13 +36,20 @@ Este aviso es automático. No responda a este correo: nadie lo lee.
 
 
 def compose(
-    settings: TicketbookSettings, case: Case, key: MessageKey, link: str, at: datetime, *, opened: bool
+    settings: TicketbookSettings,
+    case: Case,
+    key: MessageKey,
+    *,
+    from_address: str,
+    link: str,
+    at: datetime,
+    opened: bool,
 ) -> EmailMessage:
     """The notice of the entry `key`. The same entry gives the same Message-ID, so that a repeat can be known."""
-    domain = (settings.from_address or "").rpartition("@")[2]
+    domain = from_address.rpartition("@")[2]
     opening = _message_id(f"{case.office}\x1f{case.number}", domain)
     mail = EmailMessage(policy=SMTP)
-    mail["From"] = settings.from_address
+    mail["From"] = from_address
     mail["To"] = ", ".join(settings.mail_to)
     mail["Subject"] = settings.mail_subject.format(number=case.number, office=settings.office_name)
     mail["Date"] = format_datetime(at)

@@ -23,9 +23,9 @@ from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt,
 from inbox_daemon.errors import EdgeError, Permanent, Transient, Uncertain
 from inbox_daemon.model import Written
 from inbox_daemon.pipeline.drafting import Drafting, Work, load
-from inbox_daemon.plugins import TicketingAdapter
+from inbox_daemon.plugins import Notifying, TicketingAdapter
 from inbox_daemon.retry import Decision, Next, Policy, decide
-from inbox_daemon.store import conversations, outbox
+from inbox_daemon.store import conversations, notices, outbox
 from inbox_daemon.store.database import Database
 from inbox_daemon.store.outbox import Step
 
@@ -68,6 +68,7 @@ class Dispatcher:
         self.state = DestinationState(since=datetime.now(UTC))
         self.wake = asyncio.Event()
         self._adapter = adapter
+        self._notifies = isinstance(adapter, Notifying) and adapter.notifies
         self._database = database
         self._node = node
         self._drafting = drafting
@@ -220,7 +221,7 @@ class Dispatcher:
         return await self._adapter.append(ticket, self._drafting.entry(step, work))
 
     async def _record(self, step: Step, work: Work, written: Written) -> None:
-        """Ticket and outcome in one transaction."""
+        """Ticket, outcome and the office's notice in one transaction."""
 
         def save(connection: Connection) -> None:
             if outbox.done(connection, step, written.entry):
@@ -228,6 +229,8 @@ class Dispatcher:
                     conversations.set_ticket(connection, work.conversation.id, written.ticket)
                 if written.reopened:
                     conversations.set_open(connection, work.conversation.id, is_open=True)
+                if self._notifies and step.kind in {"open", "append"}:
+                    notices.add(connection, step)
 
         await asyncio.shield(self._database.run(save))
         self._healthy()

@@ -21,9 +21,9 @@ from inbox_daemon.plugins.channel import (
     WebhookAnswer,
     WebhookRequest,
 )
-from inbox_daemon.plugins.context import Context
+from inbox_daemon.plugins.context import Context, Mail
 from inbox_daemon.plugins.settings import PluginSettings, Secret
-from inbox_daemon.plugins.ticketing import Capabilities, TicketingAdapter, TicketingPlugin
+from inbox_daemon.plugins.ticketing import Capabilities, Notifying, TicketingAdapter, TicketingPlugin
 
 __all__ = [
     "Capabilities",
@@ -34,6 +34,8 @@ __all__ = [
     "ChannelPlugin",
     "Context",
     "Fetching",
+    "Mail",
+    "Notifying",
     "Page",
     "PluginSettings",
     "Polled",

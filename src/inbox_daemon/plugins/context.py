@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from email.message import EmailMessage
+from typing import Protocol
 from zoneinfo import ZoneInfo
 
 import aiohttp
@@ -12,6 +14,25 @@ import structlog
 
 from inbox_daemon.model import InstanceId
 from inbox_daemon.plugins.casebook import CaseBook
+
+
+class Mail(Protocol):
+    """The mail server of the installation, as the core's `[smtp]` table has it."""
+
+    @property
+    def from_address(self) -> str:
+        """The address that mail comes from: for the From header."""
+
+    async def send(self, message: EmailMessage, *, recipients: Sequence[str] | None = None) -> None:
+        """Hand a mail over, to `recipients` or else to those of its To and Cc. One attempt.
+
+        Where a server takes some recipients and refuses others, the mail goes to the former. Raises `Transient` where
+        it was provably not taken, `Permanent` where it never will be, `Credentials` where the installation may not
+        send at all, and `Uncertain` where the server's last word is missing: it may arrive twice when sent again.
+        """
+
+    async def check(self) -> None:
+        """Log in and out. Raises `Transient` and `Credentials`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,6 +43,7 @@ class Context:
     address really connected to; redirects are not followed). `public_url` is where citizens' and agents' browsers
     reach the public listener, without a trailing slash. `zone` is the office's time zone. `casebook` keeps cases for
     destinations that have no system of their own. `case_link` makes the signed, expiring address of a case's page.
+    `mail` is None where no mail server is configured.
     """
 
     instance: InstanceId
@@ -32,3 +54,4 @@ class Context:
     public_url: str
     casebook: CaseBook
     case_link: Callable[[str], str]
+    mail: Mail | None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Generic, Literal, Protocol, TypeVar
+from typing import Generic, Literal, Protocol, TypeVar, runtime_checkable
 
 from inbox_daemon.model import (
     Cursor,
@@ -103,6 +103,22 @@ class TicketingAdapter(Protocol):
 
     async def aclose(self) -> None:
         """Let go of everything. Safe twice, and after a failed `check`; never raises."""
+
+
+@runtime_checkable
+class Notifying(TicketingAdapter, Protocol):
+    """A system that tells nobody of what comes in, so that somebody has to."""
+
+    @property
+    def notifies(self) -> bool:
+        """Whether it is configured to; where it is not, `notify` is never called."""
+
+    async def notify(self, ticket: Ticket, key: MessageKey, *, opened: bool) -> None:
+        """Tell the office of the citizen's entry `key`, which `opened` the ticket or was added to it.
+
+        Called after the entry is on disk there, at least once and in no set order, and again after `Uncertain`; what
+        fails holds up no entry. Raises `EdgeError`; `Gone` when there is nothing to tell of any more.
+        """
 
 
 S = TypeVar("S", bound=PluginSettings)

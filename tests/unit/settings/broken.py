@@ -172,6 +172,13 @@ SECRETS = [
     Broken(
         "address of the sender", "", '[smtp]\nhost = "a.test"\nfrom_address = "a" #!\n', "smtp.from_address", "form"
     ),
+    Broken(
+        "mail without a mail server",
+        "[routing]",
+        '[destinations.mesa]\nkind = "ticketbook"\noffice_name = "Mesa"\nmail_to = ["mesa@a.test"] #!\n[routing]',
+        "destinations.mesa.mail_to",
+        "[smtp]",
+    ),
 ]
 NOTHING_ENABLED = [
     Broken("no channel enabled", CHANNEL_KIND, f"{CHANNEL_KIND}\nenabled = false", "channels", "sample", line=4),
