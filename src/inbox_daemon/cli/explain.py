@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
+import io
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import orjson
 
 from inbox_daemon.cli import main as frame
-from inbox_daemon.errors import InboxError, SettingsError
+from inbox_daemon.errors import Permanent, SettingsError
 from inbox_daemon.explanation import describe_event, describe_handle
 from inbox_daemon.model import Envelope, InstanceId
 
@@ -22,13 +25,17 @@ KIND is a channel (see `inbox-daemon plugins`), or `handles`: files of telephone
 
 examples:
   inbox-daemon explain whatsapp body.json
-  inbox-daemon explain email --json mails/*.eml    one JSON line per file, in order
+  inbox-daemon explain email --json mails/*.eml    one JSON line per file, in order; what the daemon could not
+                                                   read gives {"parked": "reason"}
   inbox-daemon explain handles --json numbers.txt  one JSON line per line of the file
   … | inbox-daemon explain handles -               from standard input
 
 Nothing is stored, sent or fetched, and no configuration is needed.
 """
 MOST_BYTES = 100_000_000
+
+Found: TypeAlias = dict[str, Any]
+Explain: TypeAlias = Callable[[bytes], Iterator[Found]]
 
 
 def add_parser(subparsers: frame.Subparsers) -> None:
@@ -53,18 +60,20 @@ def run(args: argparse.Namespace) -> int:
     """Explain every file; returns the exit code (64 when a file can't be read, after the others)."""
     from tqdm import tqdm
 
-    explain = _handles(args) if args.kind == "handles" else _channel(args)
     unreadable = 0
     quiet = len(args.files) < 100 or not sys.stderr.isatty()
-    for name in tqdm(args.files, unit="file", disable=quiet):
-        try:
-            raw = _read(name)
-        except OSError as error:
-            print(f"{name}: {error.strerror}", file=sys.stderr)
-            unreadable += 1
-            continue
-        for found in explain(raw):
-            _show(found, name, as_json=args.json)
+    with ExitStack() as stack:
+        explain = _handles(args) if args.kind == "handles" else _channel(args.kind, stack)
+        for name in tqdm(args.files, unit="file", disable=quiet):
+            try:
+                raw = _read(name)
+            except OSError as error:
+                print(f"{name}: {error.strerror}", file=sys.stderr)
+                unreadable += 1
+                _show({"parked": f"the file can't be read: {error.strerror}"}, name, as_json=args.json)
+                continue
+            for found in explain(raw):
+                _show(found, name, as_json=args.json)
     return frame.USAGE if unreadable else frame.OK
 
 
@@ -75,13 +84,13 @@ def _read(name: str) -> bytes:
         return file.read(MOST_BYTES)
 
 
-def _handles(args: argparse.Namespace) -> Any:
+def _handles(args: argparse.Namespace) -> Explain:
     area = args.area or _configured_area(args.config)
 
-    def explain(raw: bytes) -> Iterator[dict[str, Any]]:
-        for line in raw.decode("utf-8-sig", "replace").splitlines():
+    def explain(raw: bytes) -> Iterator[Found]:
+        for line in io.StringIO(raw.decode("utf-8-sig", "replace"), newline=None):
             if line.strip():
-                yield describe_handle(line, default_area=area)
+                yield describe_handle(line.rstrip("\n"), default_area=area)
 
     return explain
 
@@ -96,30 +105,38 @@ def _configured_area(config: Path | None) -> str | None:
     return settings.load(Path(named)).daemon.default_area
 
 
-def _channel(args: argparse.Namespace) -> Any:
+def _channel(kind: str, stack: ExitStack) -> Explain:
+    """Parses as the daemon does, with its limits of time and memory."""
     from inbox_daemon import registry
+    from inbox_daemon.pipeline.parsing import Parser
 
-    if args.kind not in registry.installed().channels:
+    if kind not in registry.installed().channels:
         known = ", ".join([*registry.installed().channels, "handles"])
-        raise SettingsError(f"there is no kind {args.kind!r} to explain", remedy=f"use one of: {known}")
-    plugin = registry.channel_plugin(args.kind)
+        raise SettingsError(f"there is no kind {kind!r} to explain", remedy=f"use one of: {known}")
+    plugin = registry.channel_plugin(kind)
     settings = plugin.settings.model_construct()
+    runner = stack.enter_context(asyncio.Runner())
+    parser = Parser()
+    stack.callback(parser.close)
 
-    def explain(raw: bytes) -> Iterator[dict[str, Any]]:
-        envelope = Envelope(instance=InstanceId(args.kind), body=raw, received_at=datetime.now(UTC))
+    def explain(raw: bytes) -> Iterator[Found]:
+        envelope = Envelope(instance=InstanceId(kind), body=raw, received_at=datetime.now(UTC))
         try:
-            events = plugin.parse(envelope, settings)
-        except InboxError as error:
-            yield {"parked": str(error)}
+            events = runner.run(parser.parse(plugin, settings, envelope))
+            found: Found = {"events": [describe_event(event) for event in events]}
+            orjson.dumps(found)  # text that no database takes is parked, too
+        except Permanent as error:
+            found = {"parked": str(error)}
         except Exception as error:  # noqa: BLE001 - the daemon would park it, too
-            yield {"parked": f"the parser failed with {type(error).__name__}"}
-        else:
-            yield {"events": [describe_event(event) for event in events]}
+            found = {"parked": f"{type(error).__name__} while taking it in"}
+        yield found
 
     return explain
 
 
-def _show(found: dict[str, Any], name: str, *, as_json: bool) -> None:
-    option = 0 if as_json else orjson.OPT_INDENT_2
-    text = orjson.dumps(found, option=option).decode("utf-8")
-    print(text if as_json else f"{name}:\n{text}")
+def _show(found: Found, name: str, *, as_json: bool) -> None:
+    text = orjson.dumps(found, option=orjson.OPT_APPEND_NEWLINE | (0 if as_json else orjson.OPT_INDENT_2))
+    if not as_json:
+        print(f"{name}:", flush=True)
+    sys.stdout.buffer.write(text)  # UTF-8 whatever the terminal's encoding
+    sys.stdout.buffer.flush()

@@ -28,7 +28,9 @@ def add_parser(subparsers: frame.Subparsers) -> None:
         description="Shows per channel and day what was received and where each of those things stands now.",
         epilog=_EPILOG,
     )
-    parser.add_argument("--days", type=int, default=7, help="how many days back (default 7)")
+    parser.add_argument(
+        "--days", metavar="N", type=frame.whole(1, 36_500), default=7, help="how many days back (default 7)"
+    )
     parser.add_argument("--json", action="store_true", help="one JSON line per channel and day")
 
 
@@ -40,7 +42,7 @@ def run(args: argparse.Namespace) -> int:
     from inbox_daemon.store import ledger
 
     settings, _ = registry.configure(args.config)
-    since = day_in(settings.daemon.zone)(datetime.now(UTC) - timedelta(days=max(args.days, 1) - 1))
+    since = day_in(settings.daemon.zone)(datetime.now(UTC) - timedelta(days=args.days - 1))
     with with_database(settings) as database:
         lines = database.run_now(partial(ledger.read, since_day=since))
     if not args.json:

@@ -74,8 +74,9 @@ def run(args: argparse.Namespace) -> int:
                 _show(database, items[one], raw=args.raw)
             else:
                 act = parked.retry if args.action == "retry" else parked.discard
-                database.run_now(partial(act, item=one))
-                print(f"{one}: {'goes on' if args.action == 'retry' else 'discarded'}")
+                acted = database.run_now(partial(act, item=one))
+                said = "goes on" if args.action == "retry" else "discarded"
+                print(f"{one}: {said if acted else 'somebody else has just taken care of it'}")
     return frame.USAGE if missing else frame.OK
 
 

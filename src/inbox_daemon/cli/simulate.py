@@ -46,7 +46,9 @@ def add_parser(subparsers: frame.Subparsers) -> None:
     parser.add_argument("--name", default="Persona de Prueba", help="name the channel shows")
     parser.add_argument("--text", help="what it says (default: one of a few examples)")
     parser.add_argument("--id", help="the channel's id of the message (default: a new one)")
-    parser.add_argument("--count", type=int, default=1, help="how many messages (default 1)")
+    parser.add_argument(
+        "--count", metavar="N", type=frame.whole(1, 1_000_000), default=1, help="how many messages (default 1)"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
