@@ -166,7 +166,7 @@ async def build(settings: Settings, instances: Instances, database: Database, st
         {name: one.plugin.kind for name, one in instances.channels.items()},
         await database.run(installation.tag),
     )
-    dispatchers = _dispatchers(settings, instances, database, node, adapters, counts, drafting)
+    dispatchers = _dispatchers(settings, instances, database, node, adapters, counts, drafting, journal)
 
     def wake_dispatchers() -> None:
         for dispatcher in dispatchers.values():
@@ -212,7 +212,7 @@ async def build(settings: Settings, instances: Instances, database: Database, st
             parser=parser,
             node=node,
             arrived=arrived,
-            busy=lambda: journal.busy,
+            gap=journal.gap,
             taken_in=taken_in,
         ),
         fetcher=fetcher,
@@ -283,6 +283,7 @@ def _dispatchers(
     adapters: Mapping[InstanceId, TicketingAdapter],
     counts: Counts,
     drafting: Drafting,
+    journal: Journal,
 ) -> dict[InstanceId, Dispatcher]:
     def one(name: InstanceId, destination: DestinationInstance) -> Dispatcher:
         return Dispatcher(
@@ -297,6 +298,7 @@ def _dispatchers(
             on_unknown=destination.on_unknown,
             attachments=attachments_dir(settings),
             observe=counts.dispatched,
+            gap=journal.gap,
         )
 
     return {name: one(name, destination) for name, destination in instances.destinations.items()}

@@ -19,7 +19,7 @@ from inbox_daemon.store.figures import Figures, Queue
 
 LEAST_FREE_BYTES = 50_000_000
 """Below this the node no longer acknowledges: a transaction that half fits is worth nothing."""
-LEDGER_DAYS = 30
+LEDGER_DAYS = 3
 STUCK_SECONDS = 600.0
 """Longer than any batch of envelopes or claim of steps takes, also on a sick disk or with hostile mails."""
 

@@ -77,7 +77,7 @@ class Pipes:
             parser=Parser(),
             node=node,
             arrived=self.arrived,
-            busy=lambda: False,
+            gap=_no_wait,
             taken_in=lambda instance, taken, seconds: None,
         )
         self.dispatchers = {
@@ -93,6 +93,7 @@ class Pipes:
                 on_unknown=on_unknown,
                 attachments=folder,
                 observe=lambda destination, outcome, seconds: None,
+                gap=_no_wait,
             )
             for name, adapter in adapters.items()
         }
@@ -118,7 +119,7 @@ class Pipes:
     async def dispatching(self) -> AsyncIterator[None]:
         """Run the dispatchers and notifiers meanwhile."""
         workers: list[Dispatcher | Notifier] = [*self.dispatchers.values(), *self.notifiers.values()]
-        tasks = [asyncio.create_task(one.run()) for one in workers]
+        tasks = [asyncio.create_task(_supervise(one)) for one in workers]
         try:
             yield
         finally:
@@ -158,6 +159,19 @@ class Pipes:
         lines = await self.database.read(ledger.read)
         assert all(line.balance == 0 for line in lines), lines
         return lines
+
+
+async def _no_wait() -> None:
+    """Nothing is being received."""
+
+
+async def _supervise(worker: Dispatcher | Notifier) -> None:
+    """Start a worker again whatever ends it, as the daemon does."""
+    while True:
+        try:
+            await worker.run()
+        except Exception:  # noqa: BLE001 - a test's database may be made to fail
+            await asyncio.sleep(0.01)
 
 
 def body_of(kept: Any) -> list[str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -63,6 +63,7 @@ class Dispatcher:
         on_unknown: Literal["park", "resend"],
         attachments: Path,
         observe: Callable[[str, str, float], None],
+        gap: Callable[[], Awaitable[None]],
     ) -> None:
         self.name = name
         self.state = DestinationState(since=datetime.now(UTC))
@@ -78,6 +79,7 @@ class Dispatcher:
         self._on_unknown = on_unknown
         self._attachments = attachments
         self._observe = observe
+        self._gap = gap
         self._running: set[asyncio.Task[None]] = set()
         self._paused_until = 0.0
         self.turned_at = time.monotonic()
@@ -112,6 +114,7 @@ class Dispatcher:
             room = min(room, 1 - len(self._running))  # one probe at a time while the destination is sick
         if room <= 0 or time.monotonic() < self._paused_until:
             return False
+        await self._gap()
         steps = await self._claim(room)
         for step in steps:
             task = asyncio.create_task(self._carry_out(step), name=f"{self.name}:{step.key}")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -40,10 +40,11 @@ from inbox_daemon.store.database import Database
 from inbox_daemon.store.envelopes import Journaled
 
 BATCH = 20
+TOGETHER = 4
+"""Envelopes filed in one transaction: enough to share its fsync, few enough that receiving and delivering, which wait
+for the same writer, get their turn within some milliseconds."""
 LEASE = timedelta(seconds=120)
 IDLE_SECONDS = 1.0
-GIVE_WAY_SECONDS = 0.05
-LONGEST_GIVE_WAY_SECONDS = 1.0
 UNKNOWN_INSTANCE_DELAY = timedelta(minutes=5)
 
 
@@ -70,7 +71,7 @@ class Intake:
         parser: Parser,
         node: str,
         arrived: asyncio.Event,
-        busy: Callable[[], bool],
+        gap: Callable[[], Awaitable[None]],
         taken_in: Callable[[str, Taken, float], None],
     ) -> None:
         self._database = database
@@ -79,7 +80,7 @@ class Intake:
         self._parser = parser
         self._node = node
         self._arrived = arrived
-        self._busy = busy
+        self._gap = gap
         self._taken_in = taken_in
         self._log = structlog.get_logger(__name__)
         self.turned_at = time.monotonic()
@@ -90,22 +91,18 @@ class Intake:
         while True:
             self._arrived.clear()
             self.turned_at = time.monotonic()
-            await self._give_way()
+            await self._gap()
             claimed = await self._database.run(lambda c: envelopes.claim(c, self._node, LEASE, BATCH))
             if claimed:
-                await self.take_in(claimed)
+                for start in range(0, len(claimed), TOGETHER):
+                    await self._gap()
+                    await self.take_in(claimed[start : start + TOGETHER])
                 continue
             try:
                 async with asyncio.timeout(IDLE_SECONDS):
                     await self._arrived.wait()
             except TimeoutError:
                 continue
-
-    async def _give_way(self) -> None:
-        """Receiving comes first: wait for a gap in it, but not for ever."""
-        began = time.monotonic()
-        while self._busy() and time.monotonic() - began < LONGEST_GIVE_WAY_SECONDS:  # noqa: ASYNC110 - several gaps may pass
-            await asyncio.sleep(GIVE_WAY_SECONDS)
 
     async def take_in(self, claimed: Sequence[Journaled]) -> None:
         """Parse outside of any transaction, then file all of it in one, each envelope by itself."""

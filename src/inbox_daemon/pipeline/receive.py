@@ -18,6 +18,8 @@ from inbox_daemon.store.database import Database
 
 MAX_GROUP = 512
 MAX_GROUP_BYTES = 32_000_000
+GAP_SECONDS = 0.05
+LONGEST_GAP_SECONDS = 1.0
 
 
 def day_in(zone: ZoneInfo) -> Callable[[datetime], int]:
@@ -48,10 +50,11 @@ class Journal:
         self._writing: asyncio.Task[None] | None = None
         self._since = 0.0  # when the oldest of those waiting came, at the latest
 
-    @property
-    def busy(self) -> bool:
-        """Whether something is being written: work that can wait gives way meanwhile."""
-        return self._writing is not None
+    async def gap(self) -> None:
+        """Receiving comes first: work that can wait waits here for a gap in it, but not for ever."""
+        began = time.monotonic()
+        while self._writing is not None and time.monotonic() - began < LONGEST_GAP_SECONDS:  # noqa: ASYNC110 - several gaps may pass
+            await asyncio.sleep(GAP_SECONDS)
 
     async def append(self, envelope: Envelope) -> None:
         """Return when the envelope is on disk. Raises what the commit raised; then nothing was kept."""

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, insert, or_, select, update
 
 from inbox_daemon.model import Attachment
 from inbox_daemon.store.clock import after_now, db_now
-from inbox_daemon.store.schema import attachment
+from inbox_daemon.store.schema import attachment, is_waiting
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +61,7 @@ def claim(connection: Connection, holder: str, lease: timedelta, limit: int) -> 
     rows = connection.execute(
         select(attachment)
         .where(
-            attachment.c.state == "waiting",
+            is_waiting(attachment),
             attachment.c.due_at <= db_now(),
             or_(attachment.c.lease_until.is_(None), attachment.c.lease_until < db_now()),
         )

@@ -50,7 +50,7 @@ def claim(connection: Connection, holder: str, lease: timedelta, limit: int) -> 
     free = or_(_envelope.c.lease_until.is_(None), _envelope.c.lease_until < db_now(), _envelope.c.holder == holder)
     rows = connection.execute(
         select(_envelope)
-        .where(_envelope.c.state == "new", _envelope.c.due_at <= db_now(), free)
+        .where(schema.is_unread(_envelope), _envelope.c.state == "new", _envelope.c.due_at <= db_now(), free)
         .order_by(_envelope.c.id)
         .limit(limit)
         .with_for_update(skip_locked=True)
@@ -140,7 +140,7 @@ def recover(connection: Connection, holder: str) -> int:
     """Free what an earlier life of this node was reading when it died; returns how many."""
     return connection.execute(
         update(_envelope)
-        .where(_envelope.c.state == "new", _envelope.c.holder == holder)
+        .where(schema.is_unread(_envelope), _envelope.c.state == "new", _envelope.c.holder == holder)
         .values(holder=None, lease_until=None)
     ).rowcount
 
@@ -173,5 +173,7 @@ def replay(
 def unread(connection: Connection) -> int:
     """How many envelopes wait to be read."""
     return int(
-        connection.execute(select(func.count()).select_from(_envelope).where(_envelope.c.state == "new")).scalar_one()
+        connection.execute(
+            select(func.count()).select_from(_envelope).where(schema.is_unread(_envelope), _envelope.c.state == "new")
+        ).scalar_one()
     )

@@ -8,7 +8,16 @@ from datetime import datetime
 from sqlalchemy import Connection, func, select
 
 from inbox_daemon.store.clock import db_now
-from inbox_daemon.store.schema import attachment, conversation, dispatch, envelope, malformed
+from inbox_daemon.store.schema import (
+    attachment,
+    conversation,
+    dispatch,
+    envelope,
+    is_open,
+    is_unread,
+    is_waiting,
+    malformed,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,11 +50,11 @@ def read(connection: Connection) -> Figures:
     return Figures(
         at=connection.execute(select(db_now())).scalar_one(),
         queues=_queues(connection),
-        unread=_pairs(connection, by_instance.where(envelope.c.state == "new")),
-        parked_envelopes=_pairs(connection, by_instance.where(envelope.c.state == "parked")),
+        unread=_pairs(connection, by_instance.where(is_unread(envelope), envelope.c.state == "new")),
+        parked_envelopes=_pairs(connection, by_instance.where(is_unread(envelope), envelope.c.state == "parked")),
         parked_items=_pairs(connection, items),
         attachments_waiting=_number(
-            connection, select(func.count()).select_from(attachment).where(attachment.c.state == "waiting")
+            connection, select(func.count()).select_from(attachment).where(is_waiting(attachment))
         ),
         open_conversations=_number(
             connection, select(func.count()).select_from(conversation).where(conversation.c.state == "open")
@@ -58,7 +67,7 @@ def _queues(connection: Connection) -> dict[str, Queue]:
     oldest: dict[str, datetime] = {}
     rows = connection.execute(
         select(dispatch.c.destination, dispatch.c.state, func.count(), func.min(dispatch.c.created_at))
-        .where(dispatch.c.state.not_in(["done", "discarded"]))
+        .where(is_open(dispatch))
         .group_by(dispatch.c.destination, dispatch.c.state)
     )
     for destination, state, number, first in rows:

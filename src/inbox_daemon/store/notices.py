@@ -11,7 +11,7 @@ from inbox_daemon.model import MessageKey, Ticket
 from inbox_daemon.store import conversations, outbox
 from inbox_daemon.store.clock import db_now
 from inbox_daemon.store.outbox import NOTIFY, Step
-from inbox_daemon.store.schema import dispatch
+from inbox_daemon.store.schema import dispatch, is_open
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +44,7 @@ def claim(connection: Connection, destination: str, holder: str, lease: timedelt
     rows = connection.execute(
         select(dispatch)
         .where(
+            is_open(dispatch),
             dispatch.c.destination == destination,
             dispatch.c.kind == NOTIFY,
             dispatch.c.due_at <= db_now(),
@@ -77,6 +78,7 @@ def drop(connection: Connection, destination: str) -> int:
     return connection.execute(
         update(dispatch)
         .where(
+            is_open(dispatch),
             dispatch.c.destination == destination,
             dispatch.c.kind == NOTIFY,
             dispatch.c.state.in_(["waiting", "sending", "unknown", "parked"]),

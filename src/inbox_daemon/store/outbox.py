@@ -17,7 +17,7 @@ from sqlalchemy import ColumnElement, Connection, Row, and_, exists, insert, or_
 
 from inbox_daemon.model import MessageKey
 from inbox_daemon.store.clock import after_now, db_now
-from inbox_daemon.store.schema import attachment, conversation, dispatch
+from inbox_daemon.store.schema import attachment, conversation, dispatch, is_open
 
 OPEN_STATES = ("waiting", "sending", "unknown", "parked")
 NOTIFY = "notify"
@@ -97,6 +97,7 @@ def _claimable(settle: timedelta) -> ColumnElement[bool]:
     )
     blocked = exists().where(
         other.c.conversation_id == dispatch.c.conversation_id,
+        is_open(other),
         other.c.id != dispatch.c.id,
         other.c.kind != NOTIFY,
         or_(
@@ -114,6 +115,7 @@ def _claimable(settle: timedelta) -> ColumnElement[bool]:
         and_(dispatch.c.attachment_id.is_not(None), ticketless),
     )
     return and_(
+        is_open(dispatch),
         dispatch.c.kind != NOTIFY,
         dispatch.c.due_at <= db_now(),
         or_(
@@ -270,7 +272,12 @@ def recover(connection: Connection, holder: str, destination: str, settle: timed
     """What an earlier life of this node had in flight when it died may have been done; returns how many."""
     return connection.execute(
         update(dispatch)
-        .where(dispatch.c.state == "sending", dispatch.c.holder == holder, dispatch.c.destination == destination)
+        .where(
+            is_open(dispatch),
+            dispatch.c.state == "sending",
+            dispatch.c.holder == holder,
+            dispatch.c.destination == destination,
+        )
         .values(
             state="unknown", holder=None, lease_until=None, due_at=after_now(settle), reason="restarted in mid-call"
         )
@@ -284,6 +291,11 @@ def move(connection: Connection, conversation_id: int, to: int) -> None:
     """
     connection.execute(
         update(dispatch)
-        .where(dispatch.c.conversation_id == conversation_id, dispatch.c.state == "waiting", dispatch.c.kind != NOTIFY)
+        .where(
+            is_open(dispatch),
+            dispatch.c.conversation_id == conversation_id,
+            dispatch.c.state == "waiting",
+            dispatch.c.kind != NOTIFY,
+        )
         .values(conversation_id=to)
     )

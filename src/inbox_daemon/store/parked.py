@@ -8,7 +8,7 @@ from datetime import datetime
 from sqlalchemy import Connection, select, update
 
 from inbox_daemon.store.clock import db_now
-from inbox_daemon.store.schema import conversation, dispatch, envelope, malformed
+from inbox_daemon.store.schema import conversation, dispatch, envelope, is_open, is_unread, malformed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +27,10 @@ def items(connection: Connection, limit: int = 1000) -> list[Parked]:
     found = [
         Parked(id=f"E{row.id}", instance=row.instance, since=row.received_at, reason=row.reason or "", what="envelope")
         for row in connection.execute(
-            select(envelope).where(envelope.c.state == "parked").order_by(envelope.c.id).limit(limit)
+            select(envelope)
+            .where(is_unread(envelope), envelope.c.state == "parked")
+            .order_by(envelope.c.id)
+            .limit(limit)
         )
     ]
     found += [
@@ -57,7 +60,7 @@ def items(connection: Connection, limit: int = 1000) -> list[Parked]:
         for row in connection.execute(
             select(dispatch, conversation.c.case_number)
             .join(conversation, conversation.c.id == dispatch.c.conversation_id)
-            .where(dispatch.c.state == "parked")
+            .where(is_open(dispatch), dispatch.c.state == "parked")
             .order_by(dispatch.c.id)
             .limit(limit)
         )

@@ -15,8 +15,10 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    ColumnElement,
     Dialect,
     ForeignKey,
+    FromClause,
     Index,
     Integer,
     LargeBinary,
@@ -24,6 +26,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    literal_column,
     text,
 )
 from sqlalchemy.types import TypeDecorator
@@ -107,7 +110,17 @@ Index(
     sqlite_where=text("state <> 'done'"),
     postgresql_where=text("state <> 'done'"),
 )
-Index("ix_envelope_instance_day", envelope.c.instance, envelope.c.day)
+Index("ix_envelope_day", envelope.c.day, envelope.c.instance)
+
+
+def is_unread(envelopes: FromClause) -> ColumnElement[bool]:
+    """That an envelope is not done, in the very words of the partial index above.
+
+    SQLite uses a partial index only where it finds its condition word for word (not as a parameter), so it stands in
+    every such query beside the state that is really asked for.
+    """
+    return envelopes.c.state != literal_column("'done'")
+
 
 ignored = Table(
     "ignored",
@@ -228,6 +241,7 @@ message = Table(
 )
 Index("ix_message_conversation_id", message.c.conversation_id)
 Index("ix_message_envelope_id", message.c.envelope_id)
+Index("ix_message_day", message.c.day, message.c.instance)
 
 attachment = Table(
     "attachment",
@@ -258,6 +272,13 @@ Index(
     sqlite_where=text("state = 'waiting'"),
     postgresql_where=text("state = 'waiting'"),
 )
+
+
+def is_waiting(attachments: FromClause) -> ColumnElement[bool]:
+    """That an attachment is still to be fetched, as the partial index above has it (see `is_unread`)."""
+    return attachments.c.state == literal_column("'waiting'")
+
+
 Index("ix_attachment_message_id", attachment.c.message_id)
 
 dispatch = Table(
@@ -291,6 +312,13 @@ dispatch = Table(
     sqlite_autoincrement=True,
 )
 _OPEN_STEPS = text("state NOT IN ('done', 'discarded')")
+
+
+def is_open(steps: FromClause) -> ColumnElement[bool]:
+    """That a step is neither done nor discarded, as the partial indexes below have it (see `is_unread`)."""
+    return steps.c.state.not_in([literal_column("'done'"), literal_column("'discarded'")])
+
+
 Index(
     "ix_dispatch_open",
     dispatch.c.destination,

@@ -112,7 +112,7 @@ def _envelope() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_envelope")),
         sqlite_autoincrement=True,
     )
-    op.create_index("ix_envelope_instance_day", "envelope", ["instance", "day"], unique=False)
+    op.create_index("ix_envelope_day", "envelope", ["day", "instance"], unique=False)
     op.create_index(
         "ix_envelope_open",
         "envelope",
@@ -310,6 +310,7 @@ def _message() -> None:
         sqlite_autoincrement=True,
     )
     op.create_index("ix_message_conversation_id", "message", ["conversation_id"], unique=False)
+    op.create_index("ix_message_day", "message", ["day", "instance"], unique=False)
     op.create_index("ix_message_envelope_id", "message", ["envelope_id"], unique=False)
 
 
