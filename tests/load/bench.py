@@ -230,9 +230,8 @@ def report(found: dict[str, Any]) -> None:
     print(f"  latency p50 / p99           {found['durable_p50_ms']:10.1f} / {found['durable_p99_ms']:.1f} ms")
     proof = "every one is on disk" if found["on_disk"] >= found["acknowledged"] else "ACKNOWLEDGED BUT NOT ON DISK"
     print(f"  acknowledged, refused       {found['acknowledged']:10,} , {found['refused']}   {proof}")
-    print(
-        f"  then taken in, delivered    {found['taken_in_per_second']:10,.0f} /s, {found['delivered_per_second']:,.0f} /s"
-    )
+    taken_in, delivered = found["taken_in_per_second"], found["delivered_per_second"]
+    print(f"  then taken in, delivered    {taken_in:10,.0f} /s, {delivered:,.0f} /s")
     print(
         f"start until ready             {found['ready_seconds']:10.2f} s    (at most {found['ready_seconds_max']:.2f})"
         + aim(found["ready_seconds"] < AIM_READY_SECONDS, f"under {AIM_READY_SECONDS:g} s")
