@@ -14,7 +14,7 @@ from inbox_channels._graph import webhook
 from inbox_channels._graph.client import GraphClient, GraphPlace
 from inbox_channels._graph.reading import children, word
 from inbox_channels._graph.verdicts import GraphFault, to_error
-from inbox_channels.whatsapp.compose import Body, UploadedFile, bodies, media_kind
+from inbox_channels.whatsapp.compose import Body, UploadedFile, bodies, media_kind, media_type
 from inbox_channels.whatsapp.settings import WhatsAppSettings
 from inbox_daemon.errors import Credentials, EdgeError, Gone, Permanent, Transient, Uncertain
 from inbox_daemon.model import Attachment, Envelope, Handle, Proof, RemoteId, Reply, Sent, StoredFile, Window
@@ -110,6 +110,8 @@ class WhatsAppChannel:
         return url
 
     def _no_file(self, status: int, attachment: Attachment) -> EdgeError:
+        if 300 <= status < 400:
+            return Permanent("fetching a file: its address leads on to another one, which is not followed")
         if status in (403, 404):
             if self._why(attachment) == "expired":
                 return Gone("fetching a file: its id has expired", reason="expired")
@@ -123,14 +125,20 @@ class WhatsAppChannel:
     # ------------------------------------------------------------ replying
 
     def window(self, last_inbound: datetime | None) -> Window:
-        """24 hours from the citizen's last message, less a margin; to somebody who never wrote only a template."""
+        """24 hours from the citizen's last message, less a margin; after that, and to who never wrote, a template."""
         if last_inbound is None:
             return Window(open_until=_LONG_AGO, template_needed=True)
-        return Window(open_until=last_inbound + _WINDOW - timedelta(minutes=self._settings.window_margin_minutes))
+        margin = timedelta(minutes=self._settings.window_margin_minutes)
+        return Window(open_until=last_inbound + _WINDOW - margin, template_needed=True)
 
     def address(self, handles: Sequence[Handle]) -> Handle | None:
-        """A phone that the channel vouched for, else a BSUID."""
-        proven = [handle for handle in handles if handle.proof is Proof.CHANNEL]
+        """A phone that the channel vouched for, else a BSUID, which can be written to from its own portfolio only."""
+        own = self._settings.portfolio
+        proven = [
+            handle
+            for handle in handles
+            if handle.proof is Proof.CHANNEL and (handle.kind == "phone" or not own or handle.scope == own)
+        ]
         for kind in ("phone", "bsuid"):
             for handle in proven:
                 if handle.kind == kind:
@@ -175,7 +183,7 @@ class WhatsAppChannel:
         with content:
             form = aiohttp.FormData()
             form.add_field("messaging_product", "whatsapp")
-            form.add_field("file", content, filename=file.filename, content_type=file.media_type)
+            form.add_field("file", content, filename=file.filename, content_type=media_type(file))
             path = f"{self._settings.phone_number_id}/media"
             answer = await self._graph.upload(path, doing="uploading a file", form=form)
         media_id = word(answer, "id")

@@ -22,6 +22,7 @@ _KINDS: Sequence[tuple[str, int, frozenset[str]]] = (
     ("audio", 16 * _MEGABYTE, frozenset({"audio/aac", "audio/amr", "audio/mpeg", "audio/mp4", "audio/ogg"})),
 )
 
+_MEDIA_TYPE = re.compile(r"[a-z0-9][\w.+-]*/[a-z0-9][\w.+-]*", re.ASCII)
 _ARGENTINE_MOBILE = re.compile(r"\+549(\d{10})")
 
 Body = dict[str, Any]
@@ -35,10 +36,16 @@ class UploadedFile:
     media_id: str
 
 
+def media_type(file: StoredFile) -> str:
+    """The file's type as Meta compares it: bare and in small letters."""
+    bare = file.media_type.partition(";")[0].strip().lower()
+    return bare if _MEDIA_TYPE.fullmatch(bare) else "application/octet-stream"
+
+
 def media_kind(file: StoredFile) -> str:
     """As what `file` is sent: what WhatsApp would not show as itself goes as a document. Raises `Permanent`."""
     for kind, limit, types in _KINDS:
-        if file.media_type in types and file.size <= limit:
+        if media_type(file) in types and file.size <= limit:
             return kind
     if file.size > _DOCUMENT_BYTES:
         raise Permanent(f"a file of {file.size // _MEGABYTE} MB is too large for WhatsApp (100 MB)")
@@ -80,7 +87,8 @@ def recipient(to: Handle, *, drop_mobile_9: bool) -> Mapping[str, str]:
 def _template(reply: Reply, language: str) -> Body:
     template: Body = {"name": reply.template, "language": {"code": language}}
     if reply.parameters:
-        values = [{"type": "text", "text": value} for value in reply.parameters]
+        # A template's parameter may hold no line break, no tab and no run of spaces.
+        values = [{"type": "text", "text": " ".join(value.split())} for value in reply.parameters]
         template["components"] = [{"type": "body", "parameters": values}]
     return {"type": "template", "template": template}
 
