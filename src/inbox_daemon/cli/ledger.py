@@ -36,12 +36,12 @@ def add_parser(subparsers: frame.Subparsers) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Show the books; returns the exit code, 70 when they don't balance."""
-    from inbox_daemon import registry
+    from inbox_daemon import settings as configuration
     from inbox_daemon.app import with_database
     from inbox_daemon.pipeline.receive import day_in
     from inbox_daemon.store import ledger
 
-    settings, _ = registry.configure(args.config)
+    settings = configuration.load(args.config)  # the plug-ins' secrets are not needed
     since = day_in(settings.daemon.zone)(datetime.now(UTC) - timedelta(days=args.days - 1))
     with with_database(settings) as database:
         lines = database.run_now(partial(ledger.read, since_day=since))
