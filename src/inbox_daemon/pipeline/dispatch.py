@@ -136,8 +136,8 @@ class Dispatcher:
         try:
             return await asyncio.shield(claiming)
         except asyncio.CancelledError:
-            steps = await claiming
-            await self._database.run(partial(give_back, steps=steps))
+            with suppress(Exception):  # else they come back when their lease is over
+                await self._database.run(partial(give_back, steps=await claiming))
             raise
 
     def _ended(self, task: asyncio.Task[None]) -> None:
