@@ -44,9 +44,10 @@ _HIDDEN = re.compile(
 )
 _INDENT_ONLY = re.compile(r"border(-left)?\s*:\s*(none|0)", re.IGNORECASE)
 _CITE_CLASS = re.compile(r"\b(gmail_quote|cite|protonmail_quote|tutanota_quote|zmail_extra)\b", re.IGNORECASE)
+# Not Outlook's "Signature": it writes no `-- `, its plain form shows the same words, and people go on writing inside.
 _SIGNATURES = re.compile(
     r"\b(gmail_signature|moz-signature|ms-outlook-mobile-signature|protonmail_signature_block-user|"
-    r"AppleMailSignature|Signature|x_Signature|ymail_android_signature)\b"
+    r"AppleMailSignature|ymail_android_signature)\b"
 )
 _INTROS = re.compile(r"\b(gmail_attr|moz-cite-prefix|reply-intro)\b")
 _FORWARD = re.compile(r"forward|reenvi|encaminhad", re.IGNORECASE)

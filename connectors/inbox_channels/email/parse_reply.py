@@ -46,7 +46,7 @@ def split_reply(text: str, *, forwarded: bool = False) -> tuple[str, str]:
     `forwarded` says that the subject announces a forward ("RV:", "Fwd:"): then a block of headers begins content.
     Lines that begin with `CUT` (see `parse_html`) are known to be cut. The first part is empty only for a blank text.
     """
-    lines = text.split("\n")
+    lines = marks.unglued(text).split("\n")
     plain = [marks.plain(line) for line in lines]
     kinds = [_first_look(line) for line in lines]
     end = _find_history(plain, kinds, forwarded=forwarded)
@@ -62,7 +62,8 @@ def split_reply(text: str, *, forwarded: bool = False) -> tuple[str, str]:
 def _first_look(line: str) -> _Kind:
     if line.startswith(CUT):
         return _Kind.CUT
-    return _Kind.MARKED if _QUOTE_MARK.match(line) else _Kind.WRITTEN
+    is_marked = _QUOTE_MARK.match(line) is not None and not marks.is_groupwise(marks.plain(line))
+    return _Kind.MARKED if is_marked else _Kind.WRITTEN
 
 
 def _tidy(text: str) -> str:
@@ -92,12 +93,12 @@ def _find_history(plain: list[str], kinds: list[_Kind], *, forwarded: bool) -> i
     """Mark introductions and unmarked history as cut; return where a forwarded mail begins (else the line count)."""
     index, count = 0, len(plain)
     while index < min(count, _MAX_SEARCHED_LINES):
+        if _begins_forward(plain, kinds, index):
+            kinds[index:] = [_Kind.WRITTEN] * (count - index)
+            return index
         if kinds[index] is not _Kind.WRITTEN or not plain[index]:
             index += 1
             continue
-        if marks.is_forward_marker(plain[index]):
-            kinds[index:] = [_Kind.WRITTEN] * (count - index)
-            return index
         behind, is_block = _announcement(plain, kinds, index)
         if behind is None:
             index += 1
@@ -166,9 +167,23 @@ def _introduction(plain: list[str], kinds: list[_Kind], index: int) -> int | Non
             following = _next_filled(plain, behind)
             if following >= len(plain) or kinds[following] is _Kind.WRITTEN:
                 return None
-    if behind is not None and any(kind is not _Kind.WRITTEN for kind in kinds[index:behind]):
+    if behind is None:
         return None
-    return behind
+    last = behind - 1 if behind - 1 > index and marks.is_address_end(plain[behind - 1]) else behind
+    return None if any(kind is not _Kind.WRITTEN for kind in kinds[index:last]) else behind
+
+
+def _begins_forward(plain: list[str], kinds: list[_Kind], index: int) -> bool:
+    """Whether a forwarded mail is announced at `index`; Apple's program marks it all with `>`, like history."""
+    if kinds[index] is _Kind.WRITTEN:
+        return marks.is_forward_marker(plain[index])
+    line = _QUOTE_MARK.sub("", plain[index].removeprefix(CUT)).strip()
+    if not marks.is_forward_marker(line):
+        return False
+    above = index - 1
+    while above >= 0 and not _QUOTE_MARK.sub("", plain[above].removeprefix(CUT)).strip():
+        above -= 1
+    return above < 0 or kinds[above] is _Kind.WRITTEN
 
 
 def _next_filled(plain: Sequence[str], index: int) -> int:
@@ -244,9 +259,14 @@ def _join_broken_lines(lines: list[str], plain: list[str], kinds: list[_Kind], e
 
 
 def _cut_signatures(lines: list[str], plain: list[str], kinds: list[_Kind], end: int) -> None:
+    dashes = -1  # the last filled line, if it is two dashes
     for index in range(end):
         if kinds[index] is _Kind.WRITTEN and marks.is_sent_from(plain[index]):
             kinds[index] = _Kind.CUT
+            if dashes >= 0:
+                kinds[dashes] = _Kind.CUT
+        if plain[index]:
+            dashes = index if kinds[index] is _Kind.WRITTEN and plain[index] == "--" else -1
     index, tries = 0, 0
     while index < end and tries < _MAX_SIGNATURES:
         if kinds[index] is _Kind.WRITTEN and plain[index] == "--":

@@ -51,7 +51,7 @@ _VERB_END = re.compile(
     r"(?: lo siguiente)?[\s*_]*[:：]?[\s*_-]*$",
     re.IGNORECASE,
 )
-_HINT = re.compile(r"escri|escre|wrote|writes|écrit|schrieb|cita|quoting|zitat|>:$", re.IGNORECASE)
+_HINT = re.compile(r"escri|escre|wrote|writes|écrit|schrieb|cita|quoting|zitat|>:$|>>>$", re.IGNORECASE)
 _STARTS = re.compile(
     r"[*_\"“\-\s]*(?:El|En|A las?|A la\(s\)|Con fecha|Hoy|Ayer|On|At|Em|No dia|Le|Am|Il|"
     r"lun|mar|mi[ée]|jue|vie|s[áa]b|dom|Mon|Tue|Wed|Thu|Fri|Sat|Sun|\d{1,4})\b",
@@ -67,13 +67,27 @@ _TOLD = re.compile(
 _WHO = re.compile(r"[,>)]|\d{1,2}[:.]\d{2}(?::\d{2})?(?: ?hs)?")
 _AFTER_TIME = re.compile(r"^(?:[ap]\. ?m\.|[ap]m|hs|ART|UTC|GMT\S*|[-+]\d{1,4})[.,]?\s*", re.IGNORECASE)
 _ARTICLE = re.compile(r"(?:el|la|los|las|un|una|mi|su|the|my|a|an|o|os|as|meu|minha)\b", re.IGNORECASE)
-_OLD_GMAIL = re.compile(r"^\d{4}-\d\d-\d\d \d{1,2}:\d\d .{1,200}<[^<>\s]+@[^<>\s]+>:$")
+_OLD_GMAIL = re.compile(r"^\d{4}-\d\d-\d\d \d{1,2}:\d\d .{1,200}<[^<>\s]+@[^<>\s]+ ?>:$")
+# FairEmail ("3 ago. 2026 10:15:22 X <x@y>:"), myMail ("lunes, 3 agosto 2026, 10:15 -0300 de X <x@y>:").
+_STAMPED = re.compile(
+    rf"^(?:\w{{3,9}}\.?,? )?(?:\d{{1,4}}[/.-]\d{{1,2}}[/.-]\d{{1,4}}|\d{{1,2}}(?: de)? (?:{_MONTHS})|"
+    rf"(?:{_MONTHS})\.? \d{{1,2}})"
+    r"\b.{0,30}\d{1,2}:\d\d.{1,120}<[^<>\s]+@[^<>\s]+ ?>:$",
+    re.IGNORECASE,
+)
+# Notes and old Thunderbird: "X escribió el 03/08/2026 10:15:22:".
+_VERB_FIRST = re.compile(
+    r"^(?P<who>[^:!?]{2,160}?) (?:escribió|escribio|wrote|escreveu)(?: el| on| em)? (?P<when>.{6,60}):$", re.IGNORECASE
+)
+# GroupWise: ">>> X <x@y> 03/08/2026 10:15 >>>", and what it quotes is not marked.
+_GROUPWISE = re.compile(r"^>>> ?[^>\s][^>]{1,160}(?:<[^<>\s]+@[^<>\s]+> ?)?[^<>]{6,40} >>>$")
 _QUOTING = re.compile(r"^(?:Citando a|Mensaje citado por|Quoting|Zitat von|Citando) .{2,120}[:：]$", re.IGNORECASE)
 _DASHED = re.compile(
     r"^-{3,} ?(?:(?:On|El|En|Em) .{10,300}(?:wrote|escribió|escreveu)|"
     r"[^-]{2,100} (?:wrote|escribió|escreveu):) ?-{3,}$",
     re.IGNORECASE,
 )
+_ADDRESS_END = re.compile(r"^>\)?,?\s?(?:escribió|escribio|wrote|escreveu)?:$", re.IGNORECASE)
 # Yahoo's app for Android puts the quoted words behind the introduction, on the same line.
 _RUN_ON = re.compile(
     r"^(?:El|On|Em) .{6,120}\d{1,2}[:.]\d{2}.{1,200}@[^\s<>]+> (?:escribió|wrote|escreveu): {2,}\S", re.IGNORECASE
@@ -90,7 +104,7 @@ def introduction(lines: Sequence[str], start: int, *, quoted_after: bool = False
         return None
     if not any(_HINT.search(line[-_MAX_INTRODUCTION_CHARS:]) for line in lines[start : start + MAX_INTRODUCTION_LINES]):
         return None
-    if any(pattern.match(first) for pattern in (_OLD_GMAIL, _QUOTING, _DASHED, _RUN_ON)):
+    if any(pattern.match(first) for pattern in (_OLD_GMAIL, _QUOTING, _DASHED, _RUN_ON)) or is_groupwise(first):
         return start + 1
     joined = ""
     for end in range(start, min(start + MAX_INTRODUCTION_LINES, len(lines))):
@@ -104,9 +118,28 @@ def introduction(lines: Sequence[str], start: int, *, quoted_after: bool = False
         if match is not None:
             believed = _believable(joined, match.start(), end - start + 1, quoted_after=quoted_after)
             return end + 1 if believed else None
-        if _OLD_GMAIL.match(joined) or _DASHED.match(joined):
+        if _OLD_GMAIL.match(joined) or _DASHED.match(joined) or (quoted_after and _STAMPED.match(joined)):
+            return end + 1
+        if _verb_first(joined, quoted_after=quoted_after):
             return end + 1
     return None
+
+
+def _verb_first(joined: str, *, quoted_after: bool) -> bool:
+    match = _VERB_FIRST.match(joined)
+    if match is None or _DATE.search(match["when"]) is None or _TIME.search(match["when"]) is None:
+        return False
+    return _ADDRESS.search(match["who"]) is not None or (quoted_after and _TOLD.search(match["who"]) is None)
+
+
+def is_groupwise(line: str) -> bool:
+    """Whether GroupWise introduces unmarked history by a line, though it begins with `>`."""
+    return _GROUPWISE.match(line) is not None and _DATE.search(line) is not None and _TIME.search(line) is not None
+
+
+def is_address_end(line: str) -> bool:
+    """Whether a line that begins with `>` is the end of an introduction wrapped inside an address."""
+    return _ADDRESS_END.match(line) is not None
 
 
 def _believable(joined: str, verb: int, count: int, *, quoted_after: bool) -> bool:
@@ -156,18 +189,27 @@ _FIELD_KIND = {
 _BRACKETED = re.compile(r"[<\[][^<>\[\]\s]+@[^<>\[\]\s]+[>\]]")
 _RULE = re.compile(r"^[_\-=*—–]{5,}$")
 _ORIGINAL = re.compile(
-    r"^[-_—–*\s>]{2,}(?:Mensaje original|Original Message|Mensagem original|Mensaje anterior|Original-Nachricht|"
-    r"Message d'origine|Mensaje respondido)[-_—–*:\s]{0,}$",
+    r"^[-_‐-―*\s>]{2,}(?:Mensaje original|Original Message|Mensagem original|Mensaje anterior|Original-Nachricht|"
+    r"Message d'origine|Mensaje respondido)[-_‐-―*:\s]{0,}$",
+    re.IGNORECASE,
+)
+_GLUED = re.compile(
+    r"\n?(-{4,} ?(?:Mensaje original|Original message|Mensagem original) ?-{4,})[ \t]*(?=(?:De|From): ?\S)",
     re.IGNORECASE,
 )
 _ORIGINAL_PHRASE = re.compile(r"^(?:Mensaje original|Original Message)\s?:?$", re.IGNORECASE)
 _FORWARD = re.compile(
-    r"^(?:[-_—–*\s>]{2,}(?:Forwarded message|Mensaje reenviado|Mensagem encaminhada|Forwarded by .{1,80}|"
-    r"Mensaje enviado|Reenviado por .{1,80})[-_—–*:\s]*|"
+    r"^(?:[-_‐-―*\s>]{2,}(?:Forwarded message|Mensaje reenviado|Mensagem encaminhada|Forwarded by .{1,80}|"
+    r"Mensaje enviado|Reenviado por .{1,80})[-_‐-―*:\s]*|"
     r"(?:(?:Inicio|Comienzo) del mensaje reenviado|Begin forwarded message|Início da mensagem encaminhada|"
     r"Mensaje reenviado|Forwarded message)\s?:?)$",
     re.IGNORECASE,
 )
+
+
+def unglued(text: str) -> str:
+    """A text in which "---- Mensaje original ----" has a line of its own; Samsung's program runs the lines together."""
+    return _GLUED.sub(r"\n\1\n", text) if "----" in text else text
 
 
 def is_rule(line: str) -> bool:
@@ -216,9 +258,19 @@ def header_block(lines: Sequence[str], start: int, *, announced: bool = False) -
         values[kind] += f" {line}"
     if "from" not in values or len(values.keys() - {"other"}) < 3:
         return None
+    if _begins_later(lines, start, end):
+        return None
     date = values.get("date", "")
     stamped = _TIME.search(date) is not None or (_DATE.search(date) is not None and _BRACKETED.search(values["from"]))
     return end if announced or stamped else None
+
+
+def _begins_later(lines: Sequence[str], start: int, end: int) -> bool:
+    """Whether a whole block begins a paragraph below `start`, so that the line at `start` is the citizen's own."""
+    return any(
+        not lines[index] and lines[index + 1] and header_block(lines, index + 1, announced=True) is not None
+        for index in range(start + 1, end - 1)
+    )
 
 
 # ---------------------------------------------------------------- signatures

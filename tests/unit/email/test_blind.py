@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import quopri
-import zlib
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -128,9 +127,7 @@ def _part(text: str, kind: str, charset: str, encoding: str) -> bytes:
 
 
 def read(case: Case) -> Message:
-    envelope = Envelope(
-        instance=InstanceId("correo"), body=mail(case), received_at=datetime(2026, 8, 13, tzinfo=UTC)
-    )
+    envelope = Envelope(instance=InstanceId("correo"), body=mail(case), received_at=datetime(2026, 8, 13, tzinfo=UTC))
     (event,) = parse(envelope, ParseOptions())
     assert isinstance(event, Message)
     return event
@@ -168,9 +165,7 @@ def measure(prefix: str) -> Figures:
     return figures
 
 
-@pytest.mark.parametrize(
-    ("prefix", "least_cases", "least_exact"), [("blind-es", 130, 0.90), ("blind-en", 70, 0.75)]
-)
+@pytest.mark.parametrize(("prefix", "least_cases", "least_exact"), [("blind-es", 130, 0.90), ("blind-en", 70, 0.75)])
 def test_blind_sets(prefix: str, least_cases: int, least_exact: float) -> None:
     figures = measure(prefix)
     print(f"{prefix}: {figures}")
