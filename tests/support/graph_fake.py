@@ -200,12 +200,13 @@ class GraphFake:
     async def _upload(self, request: web.Request) -> web.StreamResponse:
         form = await request.post()
         part = form.get("file")
-        fault = self._note("upload", request)
-        if (answer := await _befall(request, fault)) is not None:
-            return answer
-        if form.get("messaging_product") != "whatsapp" or not isinstance(part, web.FileField):
+        if not isinstance(part, web.FileField) or form.get("messaging_product") != "whatsapp":
             return _error(100)
-        self.uploads.append((part.filename, part.content_type, part.file.read()))
+        with part.file:
+            fault = self._note("upload", request)
+            if (answer := await _befall(request, fault)) is not None:
+                return answer
+            self.uploads.append((part.filename, part.content_type, part.file.read()))
         return web.json_response({"id": f"88{next(self._ids):012d}"})
 
     async def _send(self, request: web.Request) -> web.StreamResponse:

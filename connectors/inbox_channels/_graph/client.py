@@ -20,6 +20,9 @@ from inbox_daemon.plugins import Secret
 _ANSWER_BYTES = 1024 * 1024
 """An answer of the Graph API is a few kilobytes; more than this is none."""
 
+_SLOWEST_BYTES_PER_SECOND = 64 * 1024
+"""A line that carries less than this is given up on."""
+
 OpenSession = Callable[[frozenset[str]], aiohttp.ClientSession]
 """How the core lends a session for some hosts; it closes the session itself."""
 
@@ -74,17 +77,28 @@ class GraphClient:
         """Do something: raises `Uncertain` wherever it may have been done."""
         return await self._call("POST", path, doing=doing, harmless=False, data=orjson.dumps(json))
 
-    async def upload(self, path: str, *, doing: str, form: aiohttp.FormData) -> Json:
-        """Post something that harms nobody when it is there twice."""
-        return await self._call("POST", path, doing=doing, harmless=True, data=form)
+    async def upload(self, path: str, *, doing: str, form: aiohttp.FormData, size: int) -> Json:
+        """Post `size` bytes that harm nobody when they are there twice."""
+        sending = size / _SLOWEST_BYTES_PER_SECOND
+        return await self._call("POST", path, doing=doing, harmless=True, data=form, sending=sending)
 
     async def _call(
-        self, method: str, path: str, *, doing: str, harmless: bool, missing: EdgeError | None = None, **request: Any
+        self,
+        method: str,
+        path: str,
+        *,
+        doing: str,
+        harmless: bool,
+        missing: EdgeError | None = None,
+        sending: float = 0.0,
+        **request: Any,
     ) -> Json:
         url = f"{self._place.url}/{self._place.version}/{path}"
         if isinstance(request.get("data"), bytes):
             request["headers"] = {"Content-Type": "application/json"}
-        async with self._request(method, url, self._limits(), doing=doing, harmless=harmless, **request) as answer:
+        async with self._request(
+            method, url, self._limits(sending), doing=doing, harmless=harmless, **request
+        ) as answer:
             body = await _read(answer)
             if answer.status == 200:
                 return _json(body, doing=doing, harmless=harmless)
@@ -124,9 +138,9 @@ class GraphClient:
         except (aiohttp.ClientError, OSError):
             raise _unknown(f"{doing}: the connection to {_host(url)} broke", harmless=harmless) from None
 
-    def _limits(self) -> aiohttp.ClientTimeout:
+    def _limits(self, sending: float) -> aiohttp.ClientTimeout:
         connect, answer = self._place.connect_seconds, self._place.answer_seconds
-        return aiohttp.ClientTimeout(total=connect + answer, sock_connect=connect, sock_read=answer)
+        return aiohttp.ClientTimeout(total=connect + sending + answer, sock_connect=connect, sock_read=answer)
 
 
 def _unknown(message: str, *, harmless: bool) -> EdgeError:

@@ -185,7 +185,7 @@ class WhatsAppChannel:
             form.add_field("messaging_product", "whatsapp")
             form.add_field("file", content, filename=file.filename, content_type=media_type(file))
             path = f"{self._settings.phone_number_id}/media"
-            answer = await self._graph.upload(path, doing="uploading a file", form=form)
+            answer = await self._graph.upload(path, doing="uploading a file", form=form, size=file.size)
         media_id = word(answer, "id")
         if not media_id:
             raise Transient("uploading a file: it was taken without an id")
