@@ -101,7 +101,7 @@ def _change(change: object, place: str, scope: str, number: str) -> Iterator[Eve
     # Several numbers of one app behind one address would be told apart here, by metadata.phone_number_id.
     of = word(child(value, "metadata"), "phone_number_id")
     frame = _Frame(
-        people=People(contacts=tuple(_clean_all(children(value, "contacts"))), scope=scope),
+        people=People(_clean_all(children(value, "contacts")), scope),
         errors=tuple(_clean_all(children(value, "errors"))),
         echo=name == "smb_message_echoes",
         other_number=bool(number and of and of != number),

@@ -8,8 +8,7 @@ number is judged, completed or shortened here (Argentine mobiles keep their 9).
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable
 
 from inbox_channels._graph.reading import Json, child, word
 from inbox_daemon.model import Handle, Sender
@@ -18,17 +17,26 @@ _PHONE = re.compile(r"\+?([0-9]{5,20})")
 _BSUID = re.compile(r"[A-Z]{2}\.\S{1,200}")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class People:
-    """The `contacts` beside some messages, and whose BSUIDs are in them (`scope`)."""
+    """The `contacts` beside some messages, by id, and whose BSUIDs are in them (`scope`)."""
 
-    contacts: Sequence[Json]
-    scope: str
+    def __init__(self, contacts: Iterable[Json], scope: str) -> None:
+        self._scope = scope
+        self._by_user_id: dict[str, Json] = {}
+        self._by_phone: dict[str, Json] = {}
+        self._by_phone_alone: dict[str, Json] = {}
+        """Of contacts that have no user_id, so that they can't be another person of the same number."""
+        for contact in contacts:
+            user_id, digits = word(contact, "user_id"), word(contact, "wa_id").removeprefix("+")
+            self._by_user_id.setdefault(user_id, contact)
+            self._by_phone.setdefault(digits, contact)
+            if not user_id:
+                self._by_phone_alone.setdefault(digits, contact)
 
     def handles(self, user_id: str, phone: str) -> tuple[Handle, ...]:
         """Handles in order of trust: the BSUID first, then the phone."""
         found = _PHONE.fullmatch(phone)
-        bsuid = (Handle(kind="bsuid", value=user_id, scope=self.scope),) if user_id else ()
+        bsuid = (Handle(kind="bsuid", value=user_id, scope=self._scope),) if user_id else ()
         return bsuid + ((Handle(kind="phone", value=f"+{found[1]}"),) if found else ())
 
     def sender(self, user_id: str, phone: str) -> Sender:
@@ -46,15 +54,9 @@ class People:
         return Sender(name=name or None, handles=handles)
 
     def _contact(self, user_id: str, phone: str) -> Json:
-        digits = phone.removeprefix("+")
-        for contact in self.contacts:
-            if user_id and word(contact, "user_id") == user_id:
-                return contact
-        for contact in self.contacts:
-            other = bool(user_id and word(contact, "user_id"))
-            if digits and not other and word(contact, "wa_id").removeprefix("+") == digits:
-                return contact
-        return {}
+        by_phone = self._by_phone_alone if user_id else self._by_phone
+        by_id = self._by_user_id.get(user_id) if user_id else None
+        return by_id or (by_phone.get(phone.removeprefix("+")) if phone else None) or {}
 
 
 def changed_handles(item: Json, people: People) -> tuple[tuple[Handle, ...], tuple[Handle, ...]]:
