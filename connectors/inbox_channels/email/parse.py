@@ -39,6 +39,7 @@ from inbox_daemon.model import (
 
 _MAX_SUBJECT_CHARS = 500
 _MAX_THREAD = 50
+_ANSWER_SUBJECT = re.compile(r"^\s*(?:RE|RES|R|RV|FW|FWD|ENC|TR|AW|SV|Rta|Resp)\s*(?:\[\d+\])?\s*:", re.IGNORECASE)
 _FORWARD_SUBJECT = re.compile(r"^\s*(?:RV|FW|Fwd|Reenv|Enc|ENC|TR|WG)\s*:", re.IGNORECASE)
 _MAIL_FIELDS = ("from", "date", "subject", "message-id", "received", "to", "return-path", "mime-version")
 _MEDIA_CONTENT = {"image": Content.IMAGE, "audio": Content.AUDIO, "video": Content.VIDEO}
@@ -96,8 +97,9 @@ def _message(root: Part, envelope: Envelope, options: ParseOptions) -> Message:
     attachments = _read_files(words, details)
     if not words.text.strip():
         words.text = _last_resort(words)
-    text, quoted = _split(words.text, subject, automatic)
     reply_to, thread = _ancestry(headers)
+    fresh = not thread and _ANSWER_SUBJECT.match(subject) is None
+    text, quoted = _split(words.text, subject, automatic, fresh=fresh)
     if automatic is Automatic.BOUNCE:
         bounce = read_bounce(root)
         details.update(bounce.details)
@@ -123,10 +125,10 @@ def _message(root: Part, envelope: Envelope, options: ParseOptions) -> Message:
     )
 
 
-def _split(text: str, subject: str, automatic: Automatic | None) -> tuple[str, str]:
+def _split(text: str, subject: str, automatic: Automatic | None, *, fresh: bool) -> tuple[str, str]:
     if automatic is Automatic.BOUNCE:
         return clean_text(text).strip(), ""  # a report quotes what came back; it is all to be seen
-    written, quoted = split_reply(text, forwarded=_FORWARD_SUBJECT.match(subject) is not None)
+    written, quoted = split_reply(text, forwarded=_FORWARD_SUBJECT.match(subject) is not None, fresh=fresh)
     return clean_text(written).strip(), clean_text(quoted).strip("\n")
 
 

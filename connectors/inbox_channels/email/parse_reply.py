@@ -15,8 +15,11 @@ import re
 from collections.abc import Sequence
 from enum import Enum
 
+from inbox_channels.email import parse_reply_blocks as blocks
 from inbox_channels.email import parse_reply_marks as marks
+from inbox_channels.email import parse_reply_signatures as signatures
 from inbox_channels.email.parse_html import CUT
+from inbox_channels.email.parse_reply_evidence import plain as to_plain
 
 _BLANKS = re.compile(r"\n(?:[^\S\n]*\n){2,}")
 _QUOTE_MARK = re.compile(r"^\s{0,3}>")
@@ -40,16 +43,18 @@ class _Kind(Enum):
     MARKED = "marked"  # begins with `>`: history or not, to be judged
 
 
-def split_reply(text: str, *, forwarded: bool = False) -> tuple[str, str]:
+def split_reply(text: str, *, forwarded: bool = False, fresh: bool = False) -> tuple[str, str]:
     """Split the text of a mail into what was written and what was quoted (history and signature).
 
     `forwarded` says that the subject announces a forward ("RV:", "Fwd:"): then a block of headers begins content.
+    `fresh` says that the mail answers none: then history is believed only with an address or marks (a citizen may copy
+    a chat: "El 3/8/26 a las 10:15, Pedro escribió:").
     Lines that begin with `CUT` (see `parse_html`) are known to be cut. The first part is empty only for a blank text.
     """
-    lines = marks.unglued(text).split("\n")
-    plain = [marks.plain(line) for line in lines]
+    lines = blocks.unglued(text).split("\n")
+    plain = [to_plain(line) for line in lines]
     kinds = [_first_look(line) for line in lines]
-    end = _find_history(plain, kinds, forwarded=forwarded)
+    end = _find_history(plain, kinds, forwarded=forwarded, fresh=fresh)
     _judge_marked(lines, plain, kinds, end)
     _join_broken_lines(lines, plain, kinds, end)
     _cut_signatures(lines, plain, kinds, end)
@@ -62,7 +67,7 @@ def split_reply(text: str, *, forwarded: bool = False) -> tuple[str, str]:
 def _first_look(line: str) -> _Kind:
     if line.startswith(CUT):
         return _Kind.CUT
-    is_marked = _QUOTE_MARK.match(line) is not None and not marks.is_groupwise(marks.plain(line))
+    is_marked = _QUOTE_MARK.match(line) is not None and not marks.is_groupwise(to_plain(line))
     return _Kind.MARKED if is_marked else _Kind.WRITTEN
 
 
@@ -89,7 +94,7 @@ def _collect(lines: Sequence[str], kinds: Sequence[_Kind], wanted: _Kind) -> str
 # ---------------------------------------------------------------- history
 
 
-def _find_history(plain: list[str], kinds: list[_Kind], *, forwarded: bool) -> int:
+def _find_history(plain: list[str], kinds: list[_Kind], *, forwarded: bool, fresh: bool) -> int:
     """Mark introductions and unmarked history as cut; return where a forwarded mail begins (else the line count)."""
     index, count = 0, len(plain)
     while index < min(count, _MAX_SEARCHED_LINES):
@@ -100,6 +105,9 @@ def _find_history(plain: list[str], kinds: list[_Kind], *, forwarded: bool) -> i
             index += 1
             continue
         behind, is_block = _announcement(plain, kinds, index)
+        introduced = not is_block and _ends_in_colon(plain, kinds, index)
+        if behind is not None and (fresh or introduced) and _may_be_told(plain, kinds, index, behind):
+            behind = None
         if behind is None:
             index += 1
             continue
@@ -116,12 +124,31 @@ def _find_history(plain: list[str], kinds: list[_Kind], *, forwarded: bool) -> i
     return count
 
 
+def _ends_in_colon(plain: list[str], kinds: list[_Kind], index: int) -> bool:
+    """Whether the citizen announces what begins at `index` ("Copio lo que me mandaron:")."""
+    above = index - 1
+    while above >= 0 and not plain[above]:
+        above -= 1
+    return above >= 0 and kinds[above] is _Kind.WRITTEN and plain[above].endswith(":")
+
+
+def _may_be_told(plain: list[str], kinds: list[_Kind], index: int, behind: int) -> bool:
+    """Whether what looks like history, announced by the citizen or in a mail that answers none, may be their report."""
+    following = _next_filled(plain, behind)
+    if following < len(plain) and kinds[following] is not _Kind.WRITTEN:
+        return False
+    first = plain[index]
+    return not (
+        blocks.is_original_marker(first) or blocks.is_rule(first) or blocks.is_programs_block(plain[index:behind])
+    )
+
+
 def _history_end(plain: list[str], kinds: list[_Kind], start: int) -> int:
     """Where unmarked history that begins at `start` ends: mostly at the end.
 
     Before a postscript in the last paragraph; and at once (`start`) where the writer says to have answered inside.
     """
-    if marks.answers_inside(_written_above(plain, kinds, start)):
+    if signatures.answers_inside(_written_above(plain, kinds, start)):
         return start
     last = len(plain) - 1
     while last > start and not plain[last]:
@@ -130,7 +157,7 @@ def _history_end(plain: list[str], kinds: list[_Kind], start: int) -> int:
     while first > start and plain[first - 1]:
         first -= 1
     is_short = last - first < _MAX_POSTSCRIPT_LINES
-    return first if is_short and marks.is_postscript(plain[first], strictly=True) else len(plain)
+    return first if is_short and signatures.is_postscript(plain[first], strictly=True) else len(plain)
 
 
 def _written_above(plain: list[str], kinds: list[_Kind], index: int) -> str:
@@ -140,20 +167,20 @@ def _written_above(plain: list[str], kinds: list[_Kind], index: int) -> str:
 def _announcement(plain: list[str], kinds: list[_Kind], index: int) -> tuple[int | None, bool]:
     """(index behind the announcement of history at `index`, whether it is a block of headers)."""
     line = plain[index]
-    if marks.is_original_marker(line):
+    if blocks.is_original_marker(line):
         following = _next_filled(plain, index + 1)
-        block = marks.header_block(plain, following, announced=True) if following < len(plain) else None
+        block = blocks.header_block(plain, following, announced=True) if following < len(plain) else None
         return block or index + 1, block is not None
-    if marks.is_original_phrase(line):
-        block = marks.header_block(plain, index + 1, announced=True) if index + 1 < len(plain) else None
+    if blocks.is_original_phrase(line):
+        block = blocks.header_block(plain, index + 1, announced=True) if index + 1 < len(plain) else None
         return block, block is not None
-    if marks.is_rule(line):
+    if blocks.is_rule(line):
         following = _next_filled(plain, index + 1)
         if following < len(plain) and following - index <= 3:
-            block = marks.header_block(plain, following, announced=line.startswith("____"))
+            block = blocks.header_block(plain, following, announced=line.startswith("____"))
             return block, block is not None
         return None, False
-    block = marks.header_block(plain, index)
+    block = blocks.header_block(plain, index)
     if block is not None:
         return block, True
     return _introduction(plain, kinds, index), False
@@ -176,9 +203,9 @@ def _introduction(plain: list[str], kinds: list[_Kind], index: int) -> int | Non
 def _begins_forward(plain: list[str], kinds: list[_Kind], index: int) -> bool:
     """Whether a forwarded mail is announced at `index`; Apple's program marks it all with `>`, like history."""
     if kinds[index] is _Kind.WRITTEN:
-        return marks.is_forward_marker(plain[index])
+        return blocks.is_forward_marker(plain[index])
     line = _QUOTE_MARK.sub("", plain[index].removeprefix(CUT)).strip()
-    if not marks.is_forward_marker(line):
+    if not blocks.is_forward_marker(line):
         return False
     above = index - 1
     while above >= 0 and not _QUOTE_MARK.sub("", plain[above].removeprefix(CUT)).strip():
@@ -232,7 +259,7 @@ def _looks_quoted(run: list[str], *, at_top: bool) -> bool:
     """Whether a run of `>` lines without introduction is a quotation and no list drawn by hand."""
     if any(_NESTED.match(line) for line in run):
         return True
-    inner = [marks.plain(_QUOTE_MARK.sub("", line)) for line in run]
+    inner = [to_plain(_QUOTE_MARK.sub("", line)) for line in run]
     if any(marks.introduction(inner, index) for index in range(len(inner))):
         return True
     if at_top:
@@ -261,7 +288,7 @@ def _join_broken_lines(lines: list[str], plain: list[str], kinds: list[_Kind], e
 def _cut_signatures(lines: list[str], plain: list[str], kinds: list[_Kind], end: int) -> None:
     dashes = -1  # the last filled line, if it is two dashes
     for index in range(end):
-        if kinds[index] is _Kind.WRITTEN and marks.is_sent_from(plain[index]):
+        if kinds[index] is _Kind.WRITTEN and signatures.is_sent_from(plain[index]):
             kinds[index] = _Kind.CUT
             if dashes >= 0:
                 kinds[dashes] = _Kind.CUT
@@ -272,7 +299,7 @@ def _cut_signatures(lines: list[str], plain: list[str], kinds: list[_Kind], end:
         if kinds[index] is _Kind.WRITTEN and plain[index] == "--":
             tries += 1
             stop = _signature_end(plain, kinds, index, end)
-            if not marks.is_signature_mark(lines[index], plain[index + 1 : stop]):
+            if not signatures.is_signature_mark(lines[index], plain[index + 1 : stop]):
                 stop = index
             kinds[index:stop] = [_Kind.CUT] * (stop - index)
             index = max(stop, index + 1)
@@ -283,7 +310,7 @@ def _cut_signatures(lines: list[str], plain: list[str], kinds: list[_Kind], end:
 def _signature_end(plain: list[str], kinds: list[_Kind], start: int, end: int) -> int:
     """Where the signature begun at `start` ends: at history, a postscript or the end. `start` when it is too long."""
     stop, limit = start + 1, min(end, start + 1 + 3 * _MAX_SIGNATURE_LINES)
-    while stop < limit and kinds[stop] is _Kind.WRITTEN and not marks.is_postscript(plain[stop]):
+    while stop < limit and kinds[stop] is _Kind.WRITTEN and not signatures.is_postscript(plain[stop]):
         stop += 1
     body = [line for line in plain[start + 1 : stop] if line]
     if stop == limit < end or (not body and stop < end and kinds[stop] is _Kind.WRITTEN):

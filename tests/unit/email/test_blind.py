@@ -1,4 +1,17 @@
-"""What a citizen wrote, told from history, on whole mails written by somebody who had not read the rules."""
+"""What a citizen wrote, told from history, on whole mails written by somebody who had not read the rules.
+
+These figures tell what to expect of mails nobody has seen; those of `test_reply` tell what the rules were made for.
+First run of each set, before a rule was changed (2026-11-24):
+
+* blind-es: 167 of 181 exact (92.3 %), 4 mails lose words, 10 leave history in;
+* blind-en: 70 of 74 exact (94.6 %), 1 loses words, 3 leave history in;
+* later-es (rare programs, traps in prose): 26 of 32 exact (81.2 %), 2 lose words, 4 leave history in;
+* later-en (the same): 13 of 16 exact (81.2 %), 2 lose words, 1 leaves history in.
+
+Two expectations of blind-es contradicted the decisions in `parse_reply` and were put right afterwards (one of the four
+that "lost words" among them), and `b-outlook-inline-colored` got the answer it lacked. The rules were then changed by
+what the sets showed, so what the test prints now flatters as well: the next figure that counts needs a new set.
+"""
 
 from __future__ import annotations
 
@@ -62,7 +75,7 @@ class Case:
 def read_cases(prefix: str) -> list[Case]:
     return [
         _read_case(section)
-        for path in sorted(CASES.glob(f"{prefix}-*.txt"))
+        for path in sorted(CASES.glob(f"{prefix}*.txt"))
         for section in path.read_text("utf-8").split("%% ")[1:]
     ]
 
