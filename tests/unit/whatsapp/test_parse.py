@@ -72,6 +72,48 @@ def test_events_of_another_number_of_the_app_are_passed_over() -> None:
     assert isinstance(read(content, phone_number_id="42")[0], Message)
 
 
+def test_several_numbers_in_one_body_are_told_apart() -> None:
+    bodies = [
+        json.loads(body([ANA.text(f"a {number}", at=NOW, id=f"wamid.{number}")], phone_number_id=number))
+        for number in ("42", "43", "42", "44")
+    ]
+    one_value_each = [change for made in bodies for change in made["entry"][0]["changes"]]
+    content = json.dumps({"entry": [{"id": "1", "changes": one_value_each}]}).encode()
+    assert [type(event).__name__ for event in read(content, phone_number_id="42")] == [
+        "Message",
+        "Ignored",
+        "Message",
+        "Ignored",
+    ]
+    assert all(isinstance(event, Message) for event in read(content))
+
+
+def test_one_item_nested_without_end_costs_its_neighbours_nothing() -> None:
+    content = body([ANA.text("DEEP", at=NOW), ANA.text("hola", at=NOW)], values=2)
+    deep = content.replace(b'"DEEP"', b"[" * 300 + b"]" * 300)
+    events = read(deep)
+    assert events[0] == Malformed(place="entry[0].changes[0].messages[0]", problem="is nested too deeply")
+    assert isinstance(events[1], Message)
+    with pytest.raises(Permanent):
+        read(content.replace(b'"DEEP"', b"[" * 100_000 + b"]" * 100_000))
+
+
+def test_an_error_of_the_value_belongs_to_the_message_that_lacks_its_object() -> None:
+    update = ANA.text("hola", at=NOW, id="wamid.1")
+    update["messages"].append({**update["messages"][0], "id": "wamid.2", "type": "interactive"})
+    update["errors"] = [{"code": 131000, "title": "t", "error_data": {"details": "Unsupported webhook payload"}}]
+    sound, broken = read(body([update]))
+    assert isinstance(sound, Message)
+    assert isinstance(broken, Message)
+    assert (sound.text, dict(sound.details), broken.content.value) == ("hola", {}, "unsupported")
+    assert broken.details == {
+        "type": "interactive",
+        "error": "131000",
+        "reason": "Unsupported webhook payload",
+    }
+    assert read(body([{"errors": update["errors"]}])) == [Ignored(reason="error")]
+
+
 def test_a_bsuid_belongs_to_the_account_or_to_the_configured_portfolio() -> None:
     content = body([ANA.text("hola", at=NOW)], waba_id="777")
 
@@ -111,7 +153,9 @@ def test_a_thousand_updates_of_three_megabytes_are_all_read_in_order(values: int
     assert 2_400_000 < len(content) < 3_000_000
     began = time.perf_counter()
     events = read(content)
-    assert time.perf_counter() - began < 3
+    took = time.perf_counter() - began
+    print(f"{len(content) / 1e6:.1f} MB with 1000 updates: {took * 1000:.0f} ms")
+    assert took < 3
     messages = [event.external_id for event in events if isinstance(event, Message)]
     assert messages == [f"wamid.{n}" for n in range(1000) if n % 10 != 9]
     assert [event.target for event in events if isinstance(event, StatusEvent)] == [
