@@ -1,14 +1,16 @@
 """A ticketing system in memory that can lie, hang and forget: the oracle for tests of the dispatcher.
 
 It keeps what really happened (`tickets`), whatever it told its caller. `faults` are taken one at a time, oldest first,
-each for the next write.
+each for the next write (None: it works). Its capability sheet is what it does: with an idempotency it swallows repeats,
+with a lagging find it finds late, without one it finds nothing.
 """
 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import TypeVar
@@ -43,6 +45,18 @@ class Fault(Enum):
     CREDENTIALS = "not allowed"
     CRASH = "the adapter has a bug after the work was done"
     HANG = "never answers, and the work was done"
+    LATE = "given up, and done a moment later"
+    ZOMBIE = "done, and the caller hears of it only after its lease, whatever it does meanwhile"
+    DEATH_BEFORE = "the caller's process dies before the request is out"
+    DEATH_AFTER = "the caller's process dies after the work was done"
+
+
+_REFUSALS: Mapping[Fault | None, Exception] = {
+    Fault.REFUSED: Transient("connection refused"),
+    Fault.LOST_REQUEST: Uncertain("reset"),
+    Fault.PERMANENT: Permanent("the body is not accepted"),
+    Fault.CREDENTIALS: Credentials("the token is refused"),
+}
 
 
 @dataclass(slots=True)
@@ -64,13 +78,18 @@ class MemoryAdapter:
     def __init__(self, capabilities: Capabilities | None = None) -> None:
         self.capabilities = capabilities or Capabilities()
         self.tickets: list[Kept] = []
-        self.faults: deque[Fault] = deque()
+        self.faults: deque[Fault | None] = deque()
+        self.lookup_faults: deque[Fault | None] = deque()
+        self.kill: Callable[[], None] = lambda: None
+        self.zombie_seconds = 0.0
+        self.late_seconds = 0.03
         self.writes = 0
         self.lookups = 0
         self.down = False
         self.delay_seconds = 0.0
         self.in_flight = 0
         self.most_in_flight = 0
+        self._listed_at: dict[str, float] = {}
 
     async def check(self) -> None:
         """Fine."""
@@ -79,6 +98,11 @@ class MemoryAdapter:
         """Create."""
 
         def work() -> Kept:
+            known = [kept for kept in self.tickets if kept.reference == draft.reference and self._swallows]
+            if known:
+                return known[0]
+            self._list(draft.reference)
+            self._list(draft.first.key)
             kept = Kept(id=str(len(self.tickets) + 1), reference=draft.reference, subject=draft.subject)
             kept.entries.append(("open", draft.first.key, draft.first.body))
             self.tickets.append(kept)
@@ -104,18 +128,20 @@ class MemoryAdapter:
 
     async def find(self, reference: Reference) -> Ticket | None:
         """Look up by reference."""
-        self._reached()
-        self.lookups += 1
-        found = [kept for kept in self.tickets if kept.reference == reference]
+        await self._look()
+        assert self.capabilities.find != "none"
+        found = [kept for kept in self.tickets if kept.reference == reference and self._listed(reference)]
         if len(found) > 1:
             raise Permanent("several tickets carry this reference")
         return self._ticket(found[0]) if found else None
 
     async def find_entry(self, ticket: Ticket, key: MessageKey) -> Written | None:
         """Look up by key."""
-        self._reached()
-        self.lookups += 1
+        await self._look()
+        assert self.capabilities.find_entry != "none"
         kept = self._kept(ticket)
+        if not self._listed(key):
+            return None
         position = next((i for i, (_, own, _) in enumerate(kept.entries) if own == key), None)
         return None if position is None else self._written(kept, position)
 
@@ -137,6 +163,10 @@ class MemoryAdapter:
             raise Gone("closed for good", reason="closed")
 
         def work() -> int:
+            known = [i for i, (_, own, _) in enumerate(kept.entries) if own == entry.key and self._swallows]
+            if known:
+                return known[0]
+            self._list(entry.key)
             kept.entries.append((kind, entry.key, entry.body))
             return len(kept.entries) - 1
 
@@ -155,17 +185,20 @@ class MemoryAdapter:
 
     async def _faulty(self, work: Callable[[], T]) -> T:
         fault = self.faults.popleft() if self.faults else None
+        if fault in _REFUSALS:
+            raise _REFUSALS[fault]
         match fault:
-            case Fault.REFUSED:
-                raise Transient("connection refused")
-            case Fault.LOST_REQUEST:
-                raise Uncertain("reset")
-            case Fault.PERMANENT:
-                raise Permanent("the body is not accepted")
-            case Fault.CREDENTIALS:
-                raise Credentials("the token is refused")
+            case Fault.LATE:
+                asyncio.get_running_loop().call_later(self.late_seconds, work)
+                raise Uncertain("no answer in time")
+            case Fault.DEATH_BEFORE:
+                await self._die()
         done = work()
         match fault:
+            case Fault.ZOMBIE:
+                await _deaf(self.zombie_seconds)
+            case Fault.DEATH_AFTER:
+                await self._die()
             case Fault.LOST_ANSWER:
                 raise Uncertain("reset after the work")
             case Fault.CRASH:
@@ -173,6 +206,32 @@ class MemoryAdapter:
             case Fault.HANG:
                 await asyncio.sleep(3600)
         return done
+
+    async def _look(self) -> None:
+        self._reached()
+        self.lookups += 1
+        fault = self.lookup_faults.popleft() if self.lookup_faults else None
+        if fault in _REFUSALS:
+            raise _REFUSALS[fault]
+        if fault is Fault.DEATH_BEFORE:
+            await self._die()
+        if fault is Fault.HANG:
+            await asyncio.sleep(3600)
+
+    async def _die(self) -> None:
+        self.kill()
+        await asyncio.sleep(3600)
+
+    @property
+    def _swallows(self) -> bool:
+        return self.capabilities.idempotency != "none"
+
+    def _list(self, mark: str) -> None:
+        lag = self.capabilities.index_lag_seconds if self.capabilities.find == "lagging" else 0.0
+        self._listed_at.setdefault(mark, time.monotonic() + lag)
+
+    def _listed(self, mark: str) -> bool:
+        return self._listed_at.get(mark, 0.0) <= time.monotonic()
 
     def _reached(self) -> None:
         if self.down:
@@ -186,3 +245,13 @@ class MemoryAdapter:
 
     def _written(self, kept: Kept, position: int) -> Written:
         return Written(ticket=self._ticket(kept), entry=EntryId(f"{kept.id}/{position}"))
+
+
+async def _deaf(seconds: float) -> None:
+    """Wait without hearing that the task is cancelled: the process was frozen meanwhile."""
+    deadline = time.monotonic() + seconds
+    while (left := deadline - time.monotonic()) > 0:
+        try:
+            await asyncio.sleep(left)
+        except asyncio.CancelledError:
+            continue
