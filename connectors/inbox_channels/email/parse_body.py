@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass, field
 
 from inbox_channels.email.parse_html import MAX_HTML_CHARS, html_to_text, trimmed
+from inbox_channels.email.parse_kinds import STATUS_TYPES
 from inbox_channels.email.parse_mime import Part
 from inbox_channels.email.parse_words import clean_text, decode
 
@@ -107,7 +108,7 @@ def _is_body(leaf: Part) -> bool:
 def _sort_leaf(leaf: Part, words: Words, places: list[_Candidates], *, parent: str) -> None:
     if _is_body(leaf):
         places.append(_place(leaf))
-    elif not (leaf.media_type == "message/delivery-status" and parent == "multipart/report"):
+    elif not (leaf.media_type in STATUS_TYPES and parent == "multipart/report"):
         _add_file(leaf, words, parent=parent)
 
 

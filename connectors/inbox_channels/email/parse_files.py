@@ -15,6 +15,7 @@ from inbox_daemon.model import Attachment
 
 _EXTENSIONS = {
     "message/rfc822": ".eml",
+    "message/global": ".eml",
     "text/plain": ".txt",
     "text/html": ".html",
     "text/calendar": ".ics",
@@ -124,7 +125,7 @@ def _describe(name: str, media_type: str, remote: str, content: bytes, *, inline
 
 def _file(leaf: Part, content: bytes, *, inline: bool) -> File:
     name = safe_name(leaf.filename)
-    if not name and leaf.media_type == "message/rfc822":
+    if not name and leaf.media_type in ("message/rfc822", "message/global"):
         subject = split_entity(content[:262144])[0].text("subject")
         name = f"{safe_name(subject)[:100] or 'correo adjunto'}.eml"
     if not name:

@@ -25,6 +25,7 @@ _AUTO_REPLY_HEADERS = (
 )
 _AUTO_REPLY_SUBJECT = re.compile(
     r"^(?:respuesta autom[aá]tica|resposta autom[aá]tica|auto(?:matic|mated)?[- ]?(?:reply|response|respuesta)|"
+    r"respuesta (?:de|por) (?:vacaciones|ausencia)|aviso de (?:ausencia|vacaciones)|vacation (?:reply|response)|"
     r"fuera de (?:la )?oficina|out[- ]of[- ](?:the[- ])?office|ausencia de (?:la )?oficina|"
     r"ausente(?:\s*:|\s*$| de la oficina)|"
     r"\[?auto[- ]?reply\]?|autorespuesta|contestador autom[aá]tico|mensaje autom[aá]tico)\b",
@@ -35,7 +36,7 @@ _BOUNCE_SUBJECT = re.compile(
     r"returned mail|failure notice|message not delivered|could not be delivered|delivery report|"
     r"no (?:se )?(?:pudo|puede|ha podido) (?:ser )?entreg|no entregad|no se entreg[oó]|"
     r"(?:error|fallo|falla) (?:de|en la) entrega|"
-    r"entrega (?:fallida|retrasada|demorada)|devoluci[oó]n de(?:l)? (?:correo|mensaje)|"
+    r"entrega (?:fallida|retrasada|demorada)|devoluci[oó]n de(?:l)? (?:correo|mensaje)|devuelto|"
     r"notificaci[oó]n de (?:estado|error) de entrega|"
     r"rechazado|warning: (?:could not send|message .{0,30}delayed)|mensagem n[aã]o entregue",
     re.IGNORECASE,
@@ -48,7 +49,17 @@ _MACHINE = re.compile(
     r"daemon|nagios|zabbix|logwatch|wordpress|www-data|apache|notificaciones?|notifications?|alerts?|alertas?|mailer)$",
     re.IGNORECASE,
 )
-_RETURNED = ("message/rfc822", "text/rfc822-headers", "message/rfc822-headers")
+_RETURNED = (
+    "message/rfc822",
+    "text/rfc822-headers",
+    "message/rfc822-headers",
+    "message/global",
+    "message/global-headers",
+)
+STATUS_TYPES = ("message/delivery-status", "message/global-delivery-status")
+"""RFC 3464, and RFC 6533 for what servers with SMTPUTF8 send (Postfix, Gmail)."""
+_COPY = re.compile(r"(?im)^[> \t]{0,4}message-id:[ \t]*(<[^<>\s]{3,300}>)")
+"""In a bounce without parts (qmail, Exim) the mail that came back stands below the words."""
 _PRECEDENCE = {
     "auto_reply": Automatic.AUTO_REPLY,
     "auto-reply": Automatic.AUTO_REPLY,
@@ -105,7 +116,7 @@ def _is_auto_reply(headers: Headers, subject: str) -> bool:
 def _is_bounce(root: Part, subject: str, local: str) -> bool:
     if root.media_type == "multipart/report" and root.type_params.get("report-type", "").lower() == "delivery-status":
         return True
-    if any(leaf.media_type == "message/delivery-status" for leaf in root.leaves()):
+    if any(leaf.media_type in STATUS_TYPES for leaf in root.leaves()):
         return True
     if "x-failed-recipients" in root.headers:
         return True
@@ -118,15 +129,14 @@ def read_bounce(root: Part) -> Bounce:
     details: dict[str, str] = {}
     original: str | None = None
     for leaf in root.leaves():
-        if leaf.media_type == "message/delivery-status":
+        if leaf.media_type in STATUS_TYPES:
             details.update(_delivery_status(decode(leaf.content[:65536], None)))
-        elif original is None and leaf.media_type in (
-            "message/rfc822",
-            "text/rfc822-headers",
-            "message/rfc822-headers",
-        ):
+        elif original is None and leaf.media_type in _RETURNED:
             ids = message_ids(split_entity(leaf.content[:262144])[0].first("message-id"))
             original = ids[0] if ids else None
+    if original is None and root.children is None:
+        copy = _COPY.search(decode(root.content[:65536], None))
+        original = next(iter(message_ids(copy[1])), None) if copy is not None else None
     failed = clean_line(root.headers.first("x-failed-recipients"))
     if failed:
         details.setdefault("failed_recipient", failed[:300])

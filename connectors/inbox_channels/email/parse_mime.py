@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from inbox_channels.email.parse_cms import signed_content
 from inbox_channels.email.parse_headers import Headers, Parameterized, parameterized, split_entity
 from inbox_channels.email.parse_words import transfer_decode
 
@@ -18,6 +19,7 @@ MAX_PARTS = 200
 MAX_DEPTH = 20
 
 _MEDIA_TYPE = re.compile(r"[a-z0-9!#$&^_.+-]{1,100}/[a-z0-9!#$&^_.+-]{1,100}")
+_SIGNED = ("application/pkcs7-mime", "application/x-pkcs7-mime")
 _OPAQUE = "application/octet-stream"
 
 
@@ -86,7 +88,8 @@ def _part(path: str, headers: Headers, body: bytes, budget: _Budget, depth: int,
         )
 
     if not media_type.startswith("multipart/"):
-        return leaf(media_type)
+        opened = _open_signed(path, headers, media_type, body, budget, depth) if media_type in _SIGNED else None
+        return opened or leaf(media_type)
     if depth >= MAX_DEPTH:
         return leaf(_OPAQUE, overflow=True)
     boundary = kind.params.get("boundary", "").encode("utf-8", "replace")
@@ -108,6 +111,18 @@ def _part(path: str, headers: Headers, body: bytes, budget: _Budget, depth: int,
     return Part(
         path=path or "0", headers=headers, media_type=media_type, type_params=kind.params, children=tuple(children)
     )
+
+
+def _open_signed(path: str, headers: Headers, media_type: str, body: bytes, budget: _Budget, depth: int) -> Part | None:
+    """An opaque signature as a part around what it signs; None when it is encrypted or can't be read."""
+    if depth >= MAX_DEPTH or budget.parts <= 0:
+        return None
+    inside = signed_content(transfer_decode(body, headers.first("content-transfer-encoding")))
+    if inside is None:
+        return None
+    inner_headers, inner_body = split_entity(inside)
+    child = _part(f"{path or '1'}.1", inner_headers, inner_body, budget, depth + 1, "text/plain")
+    return Part(path=path or "0", headers=headers, media_type=media_type, children=(child,))
 
 
 def _guess_boundary(body: bytes) -> bytes:

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 import inbox_channels.email as package
 from inbox_channels.email.parse import ParseOptions, attachment_bytes, parse, self_test
 from inbox_channels.email.parse_address import canonical_address, mailboxes
+from inbox_channels.email.parse_cms import signed_content
 from inbox_channels.email.parse_rtf import decompress_rtf, rtf_to_text
 from inbox_channels.email.parse_words import codec_of, decode, decode_words
 from inbox_daemon.errors import Gone, Permanent
@@ -427,3 +428,24 @@ def test_a_normal_mail_takes_about_a_millisecond() -> None:
     for _ in range(100):
         read(raw)
     assert (time.process_time() - started) / 100 < 0.005
+
+
+# ---------------------------------------------------------------- opaque signatures
+
+
+def test_a_signature_cut_short_is_a_file_and_not_half_a_mail() -> None:
+    whole = base64.b64decode((CASES / "smime-opaque-ber" / "mail.eml").read_bytes().split(b"\r\n\r\n", 1)[1])
+    assert signed_content(whole) is not None
+    assert b"firma opaca" in (signed_content(whole) or b"")
+    for length in range(0, len(whole), 7):
+        inside = signed_content(whole[:length])
+        assert inside is None or b"firma opaca" in inside
+
+
+def test_a_signature_of_a_million_pieces_is_given_up() -> None:
+    head = bytes.fromhex("308006092a864886f70d010702a08030800201013100308006092a864886f70d010701a0802480")
+    pieces = b"\x04\x01a" * 1_000_000
+    assert signed_content(head + b"\x04\x01a\x04\x01b\0\0") == b"ab"
+    begin = time.perf_counter()
+    assert signed_content(head + pieces) is None
+    assert time.perf_counter() - begin < 1
