@@ -23,7 +23,7 @@ from inbox_daemon.pipeline.parsing import Parser
 from inbox_daemon.pipeline.receive import day_in
 from inbox_daemon.pipeline.rendering import Wording
 from inbox_daemon.pipeline.routing import Rule, compile_rule
-from inbox_daemon.plugins import Notifying, TicketingAdapter
+from inbox_daemon.plugins import ChannelPlugin, Notifying, TicketingAdapter
 from inbox_daemon.registry import ChannelInstance
 from inbox_daemon.retry import Policy
 from inbox_daemon.store import envelopes, figures, ledger
@@ -56,12 +56,12 @@ class Pipes:
         on_unknown: Any = "park",
         order_grace: timedelta = timedelta(0),
         folder: Path = Path("/nonexistent"),
+        plugin: ChannelPlugin[Any] = whatsapp,
     ) -> None:
         self.database = database
         self.node = node
         self.arrived = asyncio.Event()
-        settings = whatsapp.settings.model_construct()
-        channel = ChannelInstance(name=INSTANCE, plugin=whatsapp, settings=settings)
+        channel = ChannelInstance(name=INSTANCE, plugin=plugin, settings=plugin.settings.model_construct())
         wording = Wording("es-AR", ZONE)
         self.intake = Intake(
             database=database,
@@ -105,6 +105,8 @@ class Pipes:
 
     async def receive(self, *bodies: bytes) -> None:
         """Journal bodies as if they had been posted now."""
+        if not bodies:
+            return
         now = datetime.now(UTC)
         rows = [(Envelope(instance=INSTANCE, body=body, received_at=now), day_in(ZONE)(now)) for body in bodies]
         await self.database.run(partial(envelopes.append, envelopes=rows))

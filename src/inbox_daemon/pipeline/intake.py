@@ -16,7 +16,7 @@ from typing import Any
 
 import structlog
 from sqlalchemy import Connection
-from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, ProgrammingError
+from sqlalchemy.exc import IntegrityError
 
 from inbox_daemon.errors import Permanent
 from inbox_daemon.model import (
@@ -36,7 +36,7 @@ from inbox_daemon.pipeline.filing import Filing, Parcel
 from inbox_daemon.pipeline.parsing import Parser
 from inbox_daemon.registry import ChannelInstance
 from inbox_daemon.store import conversations, envelopes, people, sendings
-from inbox_daemon.store.database import Database
+from inbox_daemon.store.database import Database, is_mistake
 from inbox_daemon.store.envelopes import Journaled
 
 BATCH = 20
@@ -157,7 +157,7 @@ class Intake:
             with connection.begin_nested():
                 return self._take(connection, item, events)
         except Exception as error:
-            if isinstance(error, DBAPIError) and not isinstance(error, DataError | ProgrammingError):
+            if not is_mistake(error):
                 raise  # a race or a dead lock lost against another node, or no database: all of it is run again
             self._log.exception("envelope.crashed", instance=item.envelope.instance, envelope=item.id)
             self._park(connection, item, f"{type(error).__name__} while taking it in")

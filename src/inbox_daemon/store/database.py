@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Self, TypeVar
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, OperationalError, ProgrammingError
 
 T = TypeVar("T")
 
@@ -116,6 +116,14 @@ def _is_conflict(error: DBAPIError) -> bool:
     """Whether another node won a race, so that running the same transaction again makes sense."""
     state = getattr(error.orig, "sqlstate", None)
     return isinstance(error, IntegrityError) or state in {"40001", "40P01", "55P03"}
+
+
+def is_mistake(error: Exception) -> bool:
+    """Whether a statement itself is wrong, or its values are: running it again would be of no use."""
+    if not isinstance(error, DBAPIError):
+        return True
+    name = getattr(error.orig, "sqlite_errorname", "")
+    return isinstance(error, DataError | ProgrammingError) or name == "SQLITE_ERROR"
 
 
 def _named(error: DBAPIError) -> Exception:

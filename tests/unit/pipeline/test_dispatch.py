@@ -217,10 +217,10 @@ async def test_a_stop_lets_calls_end_and_records_what_it_cuts_off(database: Data
     working.cancel()
     await asyncio.gather(working, return_exceptions=True)
     await dispatcher.drain(0.5)
-    assert [step[1:] for step in await _steps(pipes)] == [("unknown", "stopped in mid-call"), ("done", None)]
+    assert {step[1:] for step in await _steps(pipes)} == {("unknown", "stopped in mid-call"), ("done", None)}
     async with Pipes(database, {"gobierno": adapter}).dispatching():
         await pipes.settled()
-    assert [body_of(kept) for kept in adapter.tickets] == [["uno"], ["dos"]]
+    assert sorted(body_of(kept) for kept in adapter.tickets) == [["dos"], ["uno"]]
 
 
 def _image(name: str) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -84,18 +85,16 @@ async def test_what_nobody_can_look_up_is_parked_and_said(database: Database) ->
     assert set(reasons) == {"possible double: it may have been delivered, and this destination can't be asked"}
 
 
-@pytest.mark.parametrize(
-    "control",
-    [
-        pytest.param({"kind": "E", "fault": Fault.LOST_ANSWER, "on_unknown": "resend"}, id="repeating blindly"),
-        pytest.param(
-            {"kind": "C", "fault": Fault.LATE, "settle": timedelta(0), "late_seconds": 0.3}, id="looking too early"
-        ),
-        pytest.param({"kind": "D", "fault": Fault.LOST_ANSWER, "settle": timedelta(0)}, id="not waiting for the index"),
-        pytest.param({"kind": "D", "fault": Fault.DEATH_AFTER, "settle": timedelta(0)}, id="taking over too early"),
-    ],
-)
-async def test_control_carelessness_doubles(database: Database, control: dict[str, object]) -> None:
-    cells = [Cell(seed=seed, **control) for seed in range(4)]  # type: ignore[arg-type]
+CARELESS: dict[str, dict[str, Any]] = {
+    "repeating blindly": {"kind": "E", "fault": Fault.LOST_ANSWER, "on_unknown": "resend"},
+    "looking too early": {"kind": "C", "fault": Fault.LATE, "settle": timedelta(0), "late_seconds": 0.3},
+    "not waiting for the index": {"kind": "D", "fault": Fault.LOST_ANSWER, "settle": timedelta(0)},
+    "taking over too early": {"kind": "D", "fault": Fault.DEATH_AFTER, "settle": timedelta(0)},
+}
+
+
+@pytest.mark.parametrize("how", CARELESS)
+async def test_control_carelessness_doubles(database: Database, how: str) -> None:
+    cells = [Cell(seed=seed, **CARELESS[how]) for seed in range(4)]
     wrong = await Matrix(database, cells).run()
     assert any("times" in one or "tickets" in one for found in wrong.values() for one in found)
