@@ -431,7 +431,10 @@ class Sent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Window:
-    """Until when a free answer may be sent on a channel; None is "no limit"."""
+    """Until when a free answer may be sent on a channel; None is "no limit".
+
+    `template_needed`: after that moment only a pre-approved template goes.
+    """
 
     open_until: datetime | None = None
     template_needed: bool = False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -91,7 +91,12 @@ class Fetcher:
         if not isinstance(channel, Fetching):
             raise Permanent("el canal no entrega archivos")
         envelope = await self._database.read(lambda connection: _envelope(connection, wanted.envelope_id))
-        size, sha256 = await files.store(self._folder, channel.fetch(wanted.attachment, envelope), self._max_bytes)
+        chunks = channel.fetch(wanted.attachment, envelope)
+        try:
+            size, sha256 = await files.store(self._folder, chunks, self._max_bytes)
+        finally:
+            if isinstance(chunks, AsyncGenerator):  # cut off in the middle: its connection is let go now
+                await chunks.aclose()
         if wanted.attachment.sha256 not in {None, sha256}:
             raise OSError("the bytes are not the ones announced (another hash)")
         return size, sha256

@@ -1,0 +1,253 @@
+"""The commands as an operator types them: exit codes, what is printed where, and what they do to a running daemon."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from e2e.world import ANA, BENITO, HOOK, SECRETS, assert_nobody_in, case_of, deliver, now, office
+from support.daemon import Daemon, eventually, free_port
+from support.graph_fake_citizens import body, sign
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
+    with office(tmp_path_factory.mktemp("commands")) as daemon:
+        yield daemon
+
+
+def said(done: subprocess.CompletedProcess[bytes]) -> str:
+    """Everything it printed; never a traceback or a secret."""
+    text = (done.stdout + done.stderr).decode()
+    assert "Traceback" not in text
+    assert_nobody_in(text, *SECRETS)
+    return text
+
+
+def test_status(running: Daemon, tmp_path: Path) -> None:
+    done = running.cli("status")
+    assert done.returncode == 0
+    assert said(done).startswith("ready, version ")
+    assert "whatsapp-centro" in said(done)
+    assert "salud" in said(done)
+    status = json.loads(running.command("status", "--json"))
+    assert status["ready"] is True
+    assert status["destinations"]["salud"]["state"] == "up"
+    down = office(tmp_path).cli("status")
+    assert down.returncode == 69
+    assert "is the daemon running?" in said(down)
+
+
+def test_check_offline_and_online(running: Daemon) -> None:
+    done = running.cli("check")
+    assert done.returncode == 0
+    assert "OK: 1 channel, 2 destinations, 1 route" in said(done)
+    online = running.cli("check", "--online")
+    assert online.returncode == 69, "nobody listens where Meta should be"
+    assert "salud: fine" in said(online)
+    assert "whatsapp-centro: checking the number: no connection to 127.0.0.1" in said(online)
+
+
+def test_check_names_all_mistakes_with_place_and_remedy(tmp_path: Path) -> None:
+    daemon = office(tmp_path)
+    text = daemon.config.read_text("utf-8")
+    text = text.replace('default = "salud"', 'default = "salut"').replace(
+        "[attachments]\nmax_bytes", "[attachments]\nmax_byte"
+    )
+    daemon.config.write_text(text, "utf-8")
+    for command in (["check"], ["run"], ["ledger"]):
+        done = daemon.cli(*command)
+        assert done.returncode == 78
+        assert "inbox.toml:" in said(done)
+        assert "attachments.max_byte" in said(done)
+        assert "routing.default" in said(done)
+        assert said(done).count("remedy: ") == 2
+
+
+def test_a_configuration_that_is_not_there(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "inbox_daemon", "--config", str(tmp_path / "no.toml"), "check"],
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 78
+    assert str(tmp_path / "no.toml") in said(done)
+
+
+def test_simulate_goes_the_whole_way_and_one_id_is_one_message(running: Daemon) -> None:
+    for _ in range(2):
+        done = running.cli(
+            "simulate",
+            "whatsapp-centro",
+            "--from",
+            ANA.number or "",
+            "--name",
+            "Ana Prueba",
+            "--text",
+            "¿Turno?",
+            "--id",
+            "rep-1",
+        )
+        assert done.returncode == 0
+        assert said(done).strip() == "1 message taken"
+    running.settled(seconds=10, messages=1)
+    paths = running.sql("SELECT count(*) FROM message WHERE text = '¿Turno?'")
+    assert paths == [(1,)]
+    many = running.cli("simulate", "whatsapp-centro", "--count", "25")
+    assert many.returncode == 0
+    assert "25 messages taken" in said(many)
+    running.settled(seconds=15, messages=26)
+
+
+def test_simulate_says_what_is_wrong(running: Daemon, tmp_path: Path) -> None:
+    unknown = running.cli("simulate", "whatsapp-otro")
+    assert unknown.returncode == 78
+    assert "use one of: whatsapp-centro" in said(unknown)
+    assert office(tmp_path).cli("simulate", "whatsapp-centro").returncode == 69
+
+
+def test_the_parked_are_listed_shown_retried_and_discarded(running: Daemon) -> None:
+    garbage = [b"garbage one, Ana", b"garbage two, Ana"]
+    half = body([BENITO.text("Bien", at=now()), BENITO.message("text", {"nothing": 1}, at=now())])
+    for content in (*garbage, half):
+        assert running.post(HOOK, content, sign(content)) == 200
+    case_of(running, BENITO)
+
+    def parked() -> list[dict[str, str]]:
+        lines = [json.loads(line) for line in running.command("parked", "list", "--json").splitlines()]
+        return lines if len(lines) == 3 else []
+
+    items = eventually(parked)
+    assert [one["id"][0] for one in items] == ["E", "E", "M"]
+    first, second, item = (one["id"] for one in items)
+    listed = running.cli("parked", "list")
+    assert all(one in said(listed) for one in (first, second, item))
+    assert_nobody_in(said(listed), "garbage", "Ana")
+
+    shown = running.cli("parked", "show", first)
+    assert shown.returncode == 0
+    assert json.loads(said(shown))["id"] == first
+    assert "garbage" not in said(shown)
+    assert said(running.cli("parked", "show", first.lower(), "--raw")).endswith("garbage one, Ana")
+
+    assert running.cli("parked", "discard", first, item).returncode == 0
+    assert said(running.cli("parked", "retry", second)) == f"{second}: goes on\n"
+    eventually(lambda: running.sql("SELECT state FROM envelope WHERE id = ?", int(second[1:])) == [("parked",)])
+    left = [json.loads(line)["id"] for line in running.command("parked", "list", "--json").splitlines()]
+    assert left == [second], "it was read again, and is as unreadable as before"
+    for wrong in ("E999999", first, "X1", "E", "1"):
+        refused = running.cli("parked", "discard", wrong)
+        assert refused.returncode == 64
+        assert "is not parked" in said(refused)
+    assert running.cli("parked", "retry").returncode == 64
+    [books] = running.books()
+    assert (books["balance"], books["parked"], books["ignored"]["discarded"]) == (0, 1, 2)
+
+
+def test_ledger_tells_the_books_and_cries_out_when_they_do_not_balance(running: Daemon) -> None:
+    assert deliver(running, ANA.text("Para los libros", at=now())) == 200
+    eventually(lambda: all(not one["pending"] for one in running.status()["ledger"]))
+    done = running.cli("ledger")
+    assert done.returncode == 0
+    assert "DOES NOT BALANCE" not in said(done)
+    assert "whatsapp-centro" in said(done)
+    [(one,)] = running.sql("SELECT max(id) FROM envelope WHERE state = 'done'")
+    running.sql("UPDATE envelope SET events = events + 1 WHERE id = ?", one)
+    wrong = running.cli("ledger")
+    assert wrong.returncode == 70
+    assert "DOES NOT BALANCE: +1" in said(wrong)
+    assert json.loads(running.cli("ledger", "--json").stdout)["balance"] == 1
+    running.sql("UPDATE envelope SET events = events - 1 WHERE id = ?", one)
+    assert running.cli("ledger", "--days", "36500").returncode == 0
+
+
+def test_replay_reads_again_what_a_mended_configuration_can_now_place(tmp_path: Path) -> None:
+    daemon = office(tmp_path)
+    right = daemon.config.read_text("utf-8")
+    with daemon:
+        assert deliver(daemon, ANA.text("Uno", at=now())) == 200
+        content = b"not yet readable"
+        assert daemon.post(HOOK, content, sign(content)) == 200
+        daemon.settled(seconds=10, messages=1)
+        eventually(lambda: daemon.status()["channels"]["whatsapp-centro"]["parked"] == 1)
+        # as if the parser could not read what it now can
+        good = body([ANA.text("Dos, con demora", at=now())])
+        daemon.sql("UPDATE envelope SET body = ? WHERE state = 'parked'", good)
+        done = daemon.cli("replay", "--parked", "--wait")
+        assert done.returncode == 0
+        assert "1 envelope to be read again" in said(done)
+        daemon.settled(seconds=10, messages=2)
+        assert daemon.cli("replay", "--instance", "whatsapp-centro", "--since", "1h", "--wait").returncode == 0
+        daemon.settled(seconds=10, messages=2)
+        assert case_of(daemon, ANA, entries=2)[1].entries() == ["Uno", "Dos, con demora"], "nothing came twice"
+        assert [line["balance"] for line in daemon.books()] == [0]
+        for usage in (["replay"], ["replay", "12"], ["replay", "--since", "ayer"]):
+            assert daemon.cli(*usage).returncode == 64
+        # a channel is renamed while one of its envelopes is not read yet: it waits for the name to come back
+        daemon.kill()
+        daemon.sql(
+            "INSERT INTO envelope (instance, day, received_at, headers, body, due_at)"
+            " SELECT instance, day, received_at, headers, ?, 0 FROM envelope WHERE id = 1",
+            body([ANA.text("Tres", at=now())]),
+        )
+    daemon.config.write_text(right.replace("whatsapp-centro]", "whatsapp-nuevo]"), "utf-8")
+    with daemon:
+        eventually(lambda: "unknown_instance" in daemon.log.read_text("utf-8") or daemon.books()[0]["pending"] == 1)
+        daemon.kill()
+    daemon.config.write_text(right, "utf-8")
+    with daemon:
+        assert daemon.cli("replay", "--since", "1d").returncode == 0
+        daemon.sql("UPDATE envelope SET due_at = 0 WHERE state = 'new'")
+        daemon.settled(seconds=10, messages=3)
+        assert case_of(daemon, ANA, entries=3)[1].entries()[2] == "Tres"
+
+
+def test_migrate(tmp_path: Path) -> None:
+    daemon = office(tmp_path)
+    assert "migrated to revision" in said(daemon.cli("migrate"))
+    assert "already at revision" in said(daemon.cli("migrate"))
+    daemon.sql("UPDATE alembic_version SET version_num = '9999'")
+    for command in ("migrate", "run", "ledger"):
+        newer = daemon.cli(command)
+        assert newer.returncode == 78
+        assert "newer" in said(newer)
+        assert "remedy:" in said(newer)
+
+
+def test_the_demo_shows_its_tickets(tmp_path: Path) -> None:
+    (tmp_path / "config").mkdir()
+    shutil.copy(ROOT / "config" / "demo.toml", tmp_path / "config" / "demo.toml")
+    environ = {
+        "INBOX_PUBLIC__LISTEN": f"127.0.0.1:{free_port()}",
+        "INBOX_OPERATIONS__LISTEN": f"127.0.0.1:{free_port()}",
+    }
+    command = [sys.executable, "-m", "inbox_daemon", "demo"]
+    once = subprocess.run(
+        [*command, "--once"], cwd=tmp_path, env=os.environ | environ, capture_output=True, check=False, timeout=60
+    )
+    assert once.returncode == 0, said(once)
+    assert "Posted 6 signed WhatsApp messages of 5 people." in said(once)
+    assert said(once).count("/case/") == 5
+    for secret in (tmp_path / "var/demo/secrets").iterdir():
+        assert secret.stat().st_mode & 0o077 == 0
+        assert_nobody_in(said(once) + (tmp_path / "var/demo/daemon.log").read_text("utf-8"), secret.read_text("utf-8"))
+    going_on = subprocess.Popen(command, cwd=tmp_path, env=os.environ | environ, stdout=subprocess.PIPE, text=True)
+    assert going_on.stdout is not None
+    lines = iter(going_on.stdout.readline, "")
+    assert any("Ctrl-C ends the demo." in line for line in lines)
+    going_on.send_signal(signal.SIGINT)
+    began = time.monotonic()
+    assert going_on.wait(20) == 0
+    assert time.monotonic() - began < 15
+    going_on.stdout.close()
