@@ -82,6 +82,7 @@ class Dispatcher:
         self._observe = observe
         self._gap = gap
         self._running: set[asyncio.Task[None]] = set()
+        self._sending: set[int] = set()
         self._paused_until = 0.0
         self.turned_at = time.monotonic()
         """When the worker last came round: a sign of life."""
@@ -154,17 +155,24 @@ class Dispatcher:
             async with asyncio.timeout(self._attempt.total_seconds() * 0.8):
                 outcome = await self._try(step)
         except asyncio.CancelledError:
-            await asyncio.shield(self._settle(step, Uncertain("stopped in mid-call")))
+            await asyncio.shield(self._settle(step, self._cut_off(step, "stopped in mid-call")))
             raise
         except TimeoutError:
-            outcome = Uncertain("the attempt took too long")
-        except Exception as error:  # noqa: BLE001 - every failure has a decision
-            if not isinstance(error, EdgeError):
-                self._log.exception("dispatch.adapter_failed", step=step.key)
+            outcome = self._cut_off(step, "the attempt took too long")
+        except EdgeError as error:
             outcome = error
+        except Exception as error:  # noqa: BLE001 - every failure has a decision
+            self._log.exception("dispatch.adapter_failed", step=step.key)
+            outcome = error if step.id in self._sending else self._cut_off(step, type(error).__name__)
+        finally:
+            self._sending.discard(step.id)
         await asyncio.shield(self._settle(step, outcome))
         word = "done" if outcome is None else type(outcome).__name__.lower()
         self._observe(self.name, word, time.monotonic() - began)
+
+    def _cut_off(self, step: Step, words: str) -> EdgeError:
+        """What an attempt that ended early came to: before the first byte it is provably nothing."""
+        return Uncertain(words) if step.id in self._sending else Transient(f"{words}, before anything was sent")
 
     async def _try(self, step: Step) -> Exception | None:
         """Look up first where an earlier try may have worked; then send. Success is recorded here."""
@@ -179,6 +187,7 @@ class Dispatcher:
         kind = self._drafting.kind(step, work)
         if not await self._database.run(lambda c: outbox.plan_kind(c, step, kind, self._attempt)):
             return None  # another node has taken the step over: its outcome counts
+        self._sending.add(step.id)
         await self._record(step, work, await self._send(step, work, kind))
         return None
 
