@@ -247,7 +247,7 @@ class Matrix:
 def short_pauses() -> Iterator[None]:
     """A sick destination is asked again soon."""
     before = dispatching.LONGEST_PAUSE_SECONDS, dispatching.IDLE_SECONDS
-    dispatching.LONGEST_PAUSE_SECONDS, dispatching.IDLE_SECONDS = 0.03, 0.05
+    dispatching.LONGEST_PAUSE_SECONDS, dispatching.IDLE_SECONDS = 0.03, 0.15
     try:
         yield
     finally:

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import Connection, select, update
@@ -272,3 +273,24 @@ async def test_files(
     assert [entry[0] for entry in ticket.entries] == ["open", "append", kind]
     assert words in ticket.entries[2][2]
     await pipes.books()
+
+
+async def test_what_fails_before_the_first_byte_is_no_possible_double(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    adapter = MemoryAdapter(Capabilities(find="none", find_entry="none"))
+    pipes = Pipes(database, {"gobierno": adapter}, attempt=timedelta(seconds=0.25))
+    real = database.read
+    slow = [asyncio.sleep(3600), asyncio.sleep(3600), asyncio.sleep(0)]
+
+    async def read(work: Any) -> Any:
+        if slow and getattr(work, "__qualname__", "").startswith("Dispatcher._try"):
+            await slow.pop(0)
+            if not slow:
+                raise OSError("no connection to the database")
+        return await real(work)
+
+    monkeypatch.setattr(database, "read", read)
+    assert (await pipes.deliver(_texts("uno"))).queues == {}
+    assert slow == []
+    assert [body_of(kept) for kept in adapter.tickets] == [["uno"]]

@@ -12,7 +12,6 @@ from inbox_daemon.store.database import Database
 from support.memory_adapter import Fault
 from unit.pipeline.cells import SHEETS, Cell, Matrix, short_pauses
 
-SEEDS = (1, 2)
 ANSWERS = (
     None,
     Fault.REFUSED,
@@ -26,6 +25,11 @@ ANSWERS = (
 DEATHS = (Fault.DEATH_BEFORE, Fault.DEATH_AFTER)
 
 
+def _seeds(database: Database) -> tuple[int, ...]:
+    """Twice as many where a transaction costs less."""
+    return (1, 2) if database.is_sqlite else (3,)
+
+
 @pytest.fixture(autouse=True)
 def _quick() -> Iterator[None]:
     with short_pauses():
@@ -33,7 +37,9 @@ def _quick() -> Iterator[None]:
 
 
 async def test_failing_destinations(database: Database) -> None:
-    cells = [Cell(kind=kind, fault=fault, seed=seed) for kind in SHEETS for fault in ANSWERS for seed in SEEDS]
+    cells = [
+        Cell(kind=kind, fault=fault, seed=seed) for kind in SHEETS for fault in ANSWERS for seed in _seeds(database)
+    ]
     assert await Matrix(database, cells).run() == {}
 
 
@@ -42,18 +48,18 @@ async def test_dying_nodes(database: Database) -> None:
         Cell(kind=kind, fault=fault, seed=seed, restart=restart)
         for kind in SHEETS
         for fault in DEATHS
-        for seed in SEEDS
+        for seed in _seeds(database)
         for restart in (True, False)
     ]
     assert await Matrix(database, cells).run() == {}
-    assert sum(cell.lives - 1 for cell in cells) >= 20
+    assert sum(cell.lives - 1 for cell in cells) >= len(cells) / 2
 
 
 async def test_a_zombie_works_on_while_another_node_takes_over(database: Database) -> None:
-    cells = [Cell(kind=kind, fault=Fault.ZOMBIE, seed=seed, nodes=2) for kind in SHEETS for seed in SEEDS]
+    cells = [Cell(kind=kind, fault=Fault.ZOMBIE, seed=seed, nodes=2) for kind in SHEETS for seed in _seeds(database)]
     matrix = Matrix(database, cells)
     assert await matrix.run() == {}
-    assert sum(step.fence > 1 for cell in cells for step in matrix.steps(cell)) >= 5
+    assert sum(step.fence > 1 for cell in cells for step in matrix.steps(cell)) >= len(cells) / 2
 
 
 async def test_dying_and_failing_while_reconciling(database: Database) -> None:
@@ -61,7 +67,7 @@ async def test_dying_and_failing_while_reconciling(database: Database) -> None:
         Cell(kind=kind, fault=Fault.LOST_ANSWER, lookup_fault=fault, seed=seed)
         for kind in "CD"
         for fault in (Fault.DEATH_BEFORE, Fault.REFUSED, Fault.LOST_REQUEST, Fault.CREDENTIALS, Fault.HANG)
-        for seed in SEEDS
+        for seed in _seeds(database)
     ]
     assert await Matrix(database, cells).run() == {}
 
@@ -71,7 +77,7 @@ async def test_a_database_that_fails_before_and_after_commits(database: Database
         Cell(kind=kind, fault=fault, seed=seed, failing=0.15)
         for kind in SHEETS
         for fault in (None, Fault.LOST_ANSWER)
-        for seed in SEEDS
+        for seed in _seeds(database)
     ]
     assert await Matrix(database, cells).run() == {}
 
