@@ -37,7 +37,8 @@ _ORIGINAL = re.compile(
     re.IGNORECASE,
 )
 _GLUED = re.compile(
-    r"\n?(-{4,} ?(?:Mensaje original|Original message|Mensagem original) ?-{4,})[ \t]*(?=(?:De|From): ?\S)",
+    r"\n?(?<!-)(-{4,40} ?(?:Mensaje original|Original message|Mensagem original) ?-{4,40})[ \t]{0,9}"
+    r"(?=(?:De|From): ?\S)",
     re.IGNORECASE,
 )
 _ORIGINAL_PHRASE = re.compile(r"^(?:Mensaje original|Original Message)\s?:?$", re.IGNORECASE)
@@ -82,9 +83,20 @@ def header_block(lines: Sequence[str], start: int, *, announced: bool = False) -
     is whole and has a time of day or its sender a bracketed address; a citizen's formal letter ("De: … Para: …")
     has neither.
     """
+    end, values = _fields(lines, start)
+    if not _is_whole(values) or _begins_later(lines, start, end):
+        return None
+    date = values.get("date", "")
+    dated = DATE.search(date) is not None or YEAR.search(date) is not None
+    stamped = dated and (TIME.search(date) is not None or BRACKETED.search(values["from"]) is not None)
+    return end if announced or stamped else None
+
+
+def _fields(lines: Sequence[str], start: int) -> tuple[int, dict[str, str]]:
+    """Where a block that begins at `start` ends, and its values by kind; none when no block begins there."""
     first = _FIELD.match(lines[start])
     if first is None or first["name"].lower() not in _FIELD_KIND:
-        return None
+        return start, {}
     values: dict[str, str] = {}
     end, kind, loose = start, "other", 0
     for index in range(start, min(start + _MAX_HEADER_LINES, len(lines))):
@@ -100,14 +112,11 @@ def header_block(lines: Sequence[str], start: int, *, announced: bool = False) -
         if beyond or loose > 3 or {"from", "date", "to", "subject"} <= values.keys():
             break
         values[kind] += f" {line}"
-    if "from" not in values or len(values.keys() - {"other"}) < 3:
-        return None
-    if _begins_later(lines, start, end):
-        return None
-    date = values.get("date", "")
-    dated = DATE.search(date) is not None or YEAR.search(date) is not None
-    stamped = dated and (TIME.search(date) is not None or BRACKETED.search(values["from"]) is not None)
-    return end if announced or stamped else None
+    return end, values
+
+
+def _is_whole(values: dict[str, str]) -> bool:
+    return "from" in values and len(values.keys() - {"other"}) >= 3
 
 
 def is_programs_block(block: Sequence[str]) -> bool:
@@ -118,6 +127,6 @@ def is_programs_block(block: Sequence[str]) -> bool:
 def _begins_later(lines: Sequence[str], start: int, end: int) -> bool:
     """Whether a whole block begins a paragraph below `start`, so that the line at `start` is the citizen's own."""
     return any(
-        not lines[index] and lines[index + 1] and header_block(lines, index + 1, announced=True) is not None
+        not lines[index] and lines[index + 1] and _is_whole(_fields(lines, index + 1)[1])
         for index in range(start + 1, end - 1)
     )

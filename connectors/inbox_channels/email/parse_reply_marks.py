@@ -19,7 +19,7 @@ _VERB_END = re.compile(
     r"(?: lo siguiente)?[\s*_]*[:：]?[\s*_-]*$",
     re.IGNORECASE,
 )
-_HINT = re.compile(r"escri|escre|wrote|writes|écrit|schrieb|cita|quoting|zitat|\w*scritt|:$|>>>$", re.IGNORECASE)
+_HINT = re.compile(r"escri|escre|wrote|writes|écrit|schrieb|cita|quoting|zitat|scritt|:$|>>>$", re.IGNORECASE)
 _STARTS = re.compile(
     r"[*_\"“\-\s]*(?:El|En|A las?|A la\(s\)|Con fecha|Hoy|Ayer|On|At|Em|No dia|Le|Am|Il|"
     r"lun|mar|mi[ée]|jue|vie|s[áa]b|dom|Mon|Tue|Wed|Thu|Fri|Sat|Sun|\d{1,4})\b",
