@@ -31,5 +31,9 @@ def _postgresql(element: db_now, compiler: Any, **_: Any) -> str:
 
 def after_now(delay: timedelta) -> ColumnElement[Any]:
     """`db_now()` plus `delay`, as an expression of type `Instant`."""
-    micros = delay // timedelta(microseconds=1)
-    return type_coerce(db_now().op("+")(type_coerce(micros, BigInteger())), Instant())
+    return later(type_coerce(delay // timedelta(microseconds=1), BigInteger()))
+
+
+def later(micros: ColumnElement[Any]) -> ColumnElement[Any]:
+    """`db_now()` plus so many microseconds (an expression or a parameter), as an expression of type `Instant`."""
+    return type_coerce(db_now().op("+")(micros), Instant())

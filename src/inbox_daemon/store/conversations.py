@@ -7,12 +7,49 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, func, insert, select, update
+from sqlalchemy import Connection, Row, and_, bindparam, func, insert, select, update
 
 from inbox_daemon.identity.casenumber import encode
 from inbox_daemon.model import CaseNumber, Ticket, TicketId
 from inbox_daemon.store.clock import db_now
 from inbox_daemon.store.schema import conversation, dispatch, message
+
+# Statements that run for every message are built once: building them costs more than running them.
+_READ = select(conversation).where(conversation.c.id == bindparam("id_"))
+_OPEN = (
+    select(conversation)
+    .where(
+        conversation.c.citizen_id == bindparam("citizen_"),
+        conversation.c.state == "open",
+        conversation.c.last_message_at >= bindparam("since_"),
+    )
+    .order_by(conversation.c.last_message_at.desc(), conversation.c.id.desc())
+    .limit(1)
+)
+_OPEN_ABOUT = _OPEN.where(
+    conversation.c.destination == bindparam("destination_"), conversation.c.matter == bindparam("matter_")
+)
+_NEW = insert(conversation).returning(conversation.c.id)
+_NUMBER = update(conversation).where(conversation.c.id == bindparam("id_")).values(case_number=bindparam("number_"))
+_TOUCH = (
+    update(conversation)
+    .where(conversation.c.id == bindparam("id_"), conversation.c.last_message_at < bindparam("at_"))
+    .values(last_message_at=bindparam("at_"))
+)
+_KNOWN_MESSAGE = select(message.c.id, message.c.envelope_id).where(
+    message.c.instance == bindparam("instance_"),
+    message.c.external_id == bindparam("external_"),
+    message.c.type == bindparam("type_"),
+    message.c.fingerprint == bindparam("fingerprint_"),
+)
+_FIND_MESSAGE = (
+    select(message)
+    .where(message.c.instance == bindparam("instance_"), message.c.external_id == bindparam("external_"))
+    .order_by(message.c.id)
+    .limit(1)
+)
+_READ_MESSAGE = select(message).where(message.c.id == bindparam("id_"))
+_NEW_MESSAGE = insert(message).returning(message.c.id)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +88,7 @@ def _as_conversation(row: Row[Any]) -> Conversation:
 
 def read(connection: Connection, conversation_id: int) -> Conversation:
     """The conversation with this id, which must exist."""
-    return _as_conversation(connection.execute(select(conversation).where(conversation.c.id == conversation_id)).one())
+    return _as_conversation(connection.execute(_READ, {"id_": conversation_id}).one())
 
 
 def find_open(
@@ -62,19 +99,12 @@ def find_open(
     `about` is one (destination, matter), None any. The caller has locked the citizen, so that two messages can't both
     find none.
     """
-    wanted = [
-        conversation.c.citizen_id == citizen_id,
-        conversation.c.state == "open",
-        conversation.c.last_message_at >= at - window,
-    ]
-    if about is not None:
-        wanted += [conversation.c.destination == about[0], conversation.c.matter == about[1]]
-    row = connection.execute(
-        select(conversation)
-        .where(*wanted)
-        .order_by(conversation.c.last_message_at.desc(), conversation.c.id.desc())
-        .limit(1)
-    ).one_or_none()
+    values: dict[str, object] = {"citizen_": citizen_id, "since_": at - window}
+    if about is None:
+        row = connection.execute(_OPEN, values).one_or_none()
+    else:
+        values |= {"destination_": about[0], "matter_": about[1]}
+        row = connection.execute(_OPEN_ABOUT, values).one_or_none()
     return None if row is None else _as_conversation(row)
 
 
@@ -100,30 +130,23 @@ def open_new(
     follows_id: int | None = None,
 ) -> Conversation:
     """Open a conversation under a case number of its own."""
-    new_id = connection.execute(
-        insert(conversation)
-        .values(
-            citizen_id=citizen_id,
-            destination=destination,
-            matter=matter,
-            subject=subject,
-            opened_at=at,
-            last_message_at=at,
-            follows_id=follows_id,
-        )
-        .returning(conversation.c.id)
-    ).scalar_one()
-    connection.execute(update(conversation).where(conversation.c.id == new_id).values(case_number=encode(new_id)))
+    values = {
+        "citizen_id": citizen_id,
+        "destination": destination,
+        "matter": matter,
+        "subject": subject,
+        "opened_at": at,
+        "last_message_at": at,
+        "follows_id": follows_id,
+    }
+    new_id = connection.execute(_NEW, values).scalar_one()
+    connection.execute(_NUMBER, {"id_": new_id, "number_": encode(new_id)})
     return read(connection, new_id)
 
 
 def touch(connection: Connection, conversation_id: int, at: datetime) -> None:
     """Something was said at `at`: the window runs from there."""
-    connection.execute(
-        update(conversation)
-        .where(conversation.c.id == conversation_id, conversation.c.last_message_at < at)
-        .values(last_message_at=at)
-    )
+    connection.execute(_TOUCH, {"id_": conversation_id, "at_": at})
 
 
 def set_ticket(connection: Connection, conversation_id: int, ticket: Ticket) -> None:
@@ -175,14 +198,8 @@ def known_message(
     connection: Connection, *, instance: str, external_id: str, type_: str, fingerprint: str
 ) -> tuple[int, int | None] | None:
     """(message id, envelope id) of exactly this, when it was taken in before."""
-    row = connection.execute(
-        select(message.c.id, message.c.envelope_id).where(
-            message.c.instance == instance,
-            message.c.external_id == external_id,
-            message.c.type == type_,
-            message.c.fingerprint == fingerprint,
-        )
-    ).one_or_none()
+    values = {"instance_": instance, "external_": external_id, "type_": type_, "fingerprint_": fingerprint}
+    row = connection.execute(_KNOWN_MESSAGE, values).one_or_none()
     return None if row is None else (row.id, row.envelope_id)
 
 
@@ -200,12 +217,7 @@ def others_of(connection: Connection, envelope_id: int, seen: Collection[int]) -
 def find_message(connection: Connection, instance: str, external_ids: list[str]) -> Row[Any] | None:
     """The first message of `instance` known under one of `external_ids`, in their order."""
     for external_id in external_ids:
-        row = connection.execute(
-            select(message)
-            .where(message.c.instance == instance, message.c.external_id == external_id)
-            .order_by(message.c.id)
-            .limit(1)
-        ).one_or_none()
+        row = connection.execute(_FIND_MESSAGE, {"instance_": instance, "external_": external_id}).one_or_none()
         if row is not None:
             return row
     return None
@@ -213,12 +225,12 @@ def find_message(connection: Connection, instance: str, external_ids: list[str])
 
 def add_message(connection: Connection, **values: object) -> int:
     """Insert one message row; returns its id. Raises IntegrityError for a repeat that raced us."""
-    return int(connection.execute(insert(message).values(**values).returning(message.c.id)).scalar_one())
+    return int(connection.execute(_NEW_MESSAGE, values).scalar_one())
 
 
 def read_message(connection: Connection, message_id: int) -> Row[Any]:
     """The message row with this id, which must exist."""
-    return connection.execute(select(message).where(message.c.id == message_id)).one()
+    return connection.execute(_READ_MESSAGE, {"id_": message_id}).one()
 
 
 def entries_of(connection: Connection, conversation_id: int) -> list[tuple[str, str]]:

@@ -6,13 +6,30 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, delete, func, insert, or_, select, update
 
 from inbox_daemon.model import Envelope, InstanceId, Malformed
 from inbox_daemon.store import schema
 from inbox_daemon.store.clock import after_now, db_now
 
 _envelope = schema.envelope
+
+# Statements that run for every envelope are built once: building them costs more than running them.
+_MINE = select(_envelope.c.holder, _envelope.c.state).where(_envelope.c.id == bindparam("id_")).with_for_update()
+_EARLIER_BOOKS = [
+    delete(table).where(table.c.envelope_id == bindparam("id_")) for table in (schema.ignored, schema.malformed)
+]
+_CLOSE = (
+    update(_envelope)
+    .where(_envelope.c.id == bindparam("id_"))
+    .values(
+        state=bindparam("state_"),
+        reason=bindparam("reason_"),
+        events=bindparam("events_"),
+        holder=None,
+        lease_until=None,
+    )
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,9 +101,7 @@ def read(connection: Connection, envelope_id: int) -> Envelope | None:
 
 def still_mine(connection: Connection, envelope_id: int, holder: str) -> bool:
     """Lock the row and say whether it is still ours to take in (the lease may have been lost to another node)."""
-    row = connection.execute(
-        select(_envelope.c.holder, _envelope.c.state).where(_envelope.c.id == envelope_id).with_for_update()
-    ).one_or_none()
+    row = connection.execute(_MINE, {"id_": envelope_id}).one_or_none()
     return row is not None and row.state == "new" and row.holder == holder
 
 
@@ -99,8 +114,8 @@ def finish(
     malformed: Sequence[Malformed],
 ) -> None:
     """Mark an envelope as taken in, with the books of what made no message; written anew on a replay."""
-    for table in (schema.ignored, schema.malformed):
-        connection.execute(delete(table).where(table.c.envelope_id == envelope_id))
+    for earlier in _EARLIER_BOOKS:
+        connection.execute(earlier, {"id_": envelope_id})
     if ignored:
         connection.execute(
             insert(schema.ignored),
@@ -120,11 +135,7 @@ def park(connection: Connection, envelope_id: int, reason: str) -> None:
 
 
 def _close(connection: Connection, envelope_id: int, *, state: str, reason: str | None, events: int | None) -> None:
-    connection.execute(
-        update(_envelope)
-        .where(_envelope.c.id == envelope_id)
-        .values(state=state, reason=reason, events=events, holder=None, lease_until=None)
-    )
+    connection.execute(_CLOSE, {"id_": envelope_id, "state_": state, "reason_": reason, "events_": events})
 
 
 def postpone(connection: Connection, envelope_id: int, delay: timedelta) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, insert, or_, select, update
+from sqlalchemy import Connection, Row, and_, bindparam, insert, or_, select, update
 
 from inbox_daemon.identity.decide import (
     Attach,
@@ -25,6 +25,40 @@ from inbox_daemon.store.clock import db_now
 from inbox_daemon.store.schema import citizen, handle, identity_event
 
 MOST_SIMILAR = 20
+
+# Statements that run for every message are built once: building them costs more than running them.
+_BY_KEY = and_(
+    handle.c.kind == bindparam("kind_"), handle.c.scope == bindparam("scope_"), handle.c.value == bindparam("value_")
+)
+_HELD = select(handle).where(_BY_KEY, handle.c.citizen_id.is_not(None)).with_for_update()
+_OWN = select(handle.c.id, handle.c.last_seen_at).where(_BY_KEY, handle.c.citizen_id == bindparam("citizen_"))
+_SEEN = update(handle).where(handle.c.id == bindparam("id_")).values(last_seen_at=bindparam("at_"))
+_HOLD = (
+    update(handle)
+    .where(_BY_KEY)
+    .values(citizen_id=bindparam("citizen_"), proof=bindparam("proof_"))
+    .returning(handle.c.id)
+)
+_NEW_HANDLE = insert(handle).returning(handle.c.id)
+_SIBLINGS = select(handle).where(handle.c.citizen_id == bindparam("citizen_"))
+_SIMILAR = (
+    select(handle)
+    .where(
+        handle.c.kind == bindparam("kind_"),
+        handle.c.match_key == bindparam("key_"),
+        handle.c.citizen_id.is_not(None),
+    )
+    .order_by(handle.c.id)
+    .limit(MOST_SIMILAR)
+)
+_LOCK = select(citizen.c.id).where(citizen.c.id == bindparam("citizen_")).with_for_update()
+_NEW_CITIZEN = insert(citizen).values(created_at=db_now()).returning(citizen.c.id)
+_RENAME = (
+    update(citizen)
+    .where(citizen.c.id == bindparam("citizen_"), citizen.c.name != bindparam("name_"))
+    .values(name=bindparam("name_"))
+)
+_NOTE = insert(identity_event).values(at=db_now())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,8 +93,8 @@ def change(connection: Connection, event: HandleChanged, envelope_id: int) -> bo
     return True
 
 
-def _is(one: Handle) -> Any:
-    return and_(handle.c.kind == one.kind, handle.c.scope == one.scope, handle.c.value == one.value)
+def _key(one: Handle) -> dict[str, str]:
+    return {"kind_": one.kind, "scope_": one.scope, "value_": one.value}
 
 
 def _as_handle(row: Row[Any]) -> Handle:
@@ -68,58 +102,48 @@ def _as_handle(row: Row[Any]) -> Handle:
 
 
 def _known(connection: Connection, handles: Sequence[Handle]) -> list[Known]:
-    if not handles:
-        return []
-    rows = connection.execute(
-        select(handle)
-        .where(or_(*(_is(one) for one in handles)), handle.c.citizen_id.is_not(None))
-        .order_by(handle.c.id)
-        .with_for_update()
-    ).all()
-    siblings: dict[int, list[Handle]] = {}
-    for row in connection.execute(select(handle).where(handle.c.citizen_id.in_({row.citizen_id for row in rows}))):
-        siblings.setdefault(row.citizen_id, []).append(_as_handle(row))
+    rows = [row for one in sorted(handles, key=_order) for row in connection.execute(_HELD, _key(one))]
+    siblings = {
+        whose: tuple(_as_handle(row) for row in connection.execute(_SIBLINGS, {"citizen_": whose}))
+        for whose in {row.citizen_id for row in rows}
+    }
     return [
         Known(
             handle=_as_handle(row),
             citizen=CitizenId(row.citizen_id),
             last_seen=row.last_seen_at,
-            siblings=tuple(siblings[row.citizen_id]),
+            siblings=siblings[row.citizen_id],
         )
         for row in rows
     ]
 
 
+def _order(one: Handle) -> tuple[str, str, str]:
+    """Every node locks handles in this order, so that two don't wait for each other."""
+    return one.kind, one.scope, one.value
+
+
 def _similar(connection: Connection, handles: Sequence[Handle]) -> list[Known]:
     """Other handles with an equal match key: they only ever suggest."""
     keys = [(one.kind, match_key(one.kind, one.value)) for one in handles]
-    wanted = [and_(handle.c.kind == kind, handle.c.match_key == key) for kind, key in keys if key]
-    if not wanted:
-        return []
-    rows = connection.execute(
-        select(handle).where(or_(*wanted), handle.c.citizen_id.is_not(None)).order_by(handle.c.id).limit(MOST_SIMILAR)
-    )
     return [
-        Known(handle=_as_handle(row), citizen=CitizenId(row.citizen_id), last_seen=row.last_seen_at) for row in rows
+        Known(handle=_as_handle(row), citizen=CitizenId(row.citizen_id), last_seen=row.last_seen_at)
+        for kind, key in keys
+        if key
+        for row in connection.execute(_SIMILAR, {"kind_": kind, "key_": key})
     ]
 
 
 def _lock(connection: Connection, citizen_id: int) -> None:
-    connection.execute(select(citizen.c.id).where(citizen.c.id == citizen_id).with_for_update())
+    connection.execute(_LOCK, {"citizen_": citizen_id})
 
 
 def _citizen(connection: Connection, decision: Decision, name: str) -> int:
     if decision.citizen is None:
-        return int(
-            connection.execute(
-                insert(citizen).values(created_at=db_now(), name=name).returning(citizen.c.id)
-            ).scalar_one()
-        )
+        return int(connection.execute(_NEW_CITIZEN, {"name": name}).scalar_one())
     _lock(connection, decision.citizen)
     if name:
-        connection.execute(
-            update(citizen).where(citizen.c.id == decision.citizen, citizen.c.name != name).values(name=name)
-        )
+        connection.execute(_RENAME, {"citizen_": decision.citizen, "name_": name})
     return decision.citizen
 
 
@@ -128,22 +152,21 @@ def _carry_out(
 ) -> None:
     def note(kind: str, whose: int, *, handle_id: int | None, other: int | None, evidence: str) -> None:
         connection.execute(
-            insert(identity_event).values(
-                at=db_now(),
-                kind=kind,
-                citizen_id=whose,
-                other_citizen_id=other,
-                handle_id=handle_id,
-                envelope_id=envelope_id,
-                evidence=f"{decision.row}: {evidence}",
-            )
+            _NOTE,
+            {
+                "kind": kind,
+                "citizen_id": whose,
+                "other_citizen_id": other,
+                "handle_id": handle_id,
+                "envelope_id": envelope_id,
+                "evidence": f"{decision.row}: {evidence}",
+            },
         )
 
     for release in decision.release:
-        released = connection.execute(
-            update(handle).where(_is(release.handle)).values(citizen_id=None).returning(handle.c.id)
-        ).scalar_one_or_none()
-        note("released", release.citizen, handle_id=released, other=citizen_id, evidence=release.reason)
+        released = connection.execute(_HOLD, {**_key(release.handle), "citizen_": None, "proof_": release.handle.proof})
+        released_id = released.scalar_one_or_none()
+        note("released", release.citizen, handle_id=released_id, other=citizen_id, evidence=release.reason)
     if citizen_id is None:
         return
     for attach in decision.attach:
@@ -156,27 +179,21 @@ def _carry_out(
 
 def _attach(connection: Connection, attach: Attach, citizen_id: int, at: datetime) -> int:
     one = attach.handle
-    found: int | None = connection.execute(
-        update(handle).where(_is(one)).values(citizen_id=citizen_id, proof=one.proof).returning(handle.c.id)
-    ).scalar_one_or_none()
+    held = connection.execute(_HOLD, {**_key(one), "citizen_": citizen_id, "proof_": one.proof})
+    found: int | None = held.scalar_one_or_none()
     if found is not None:
         return found
-    return int(
-        connection.execute(
-            insert(handle)
-            .values(
-                kind=one.kind,
-                scope=one.scope,
-                value=one.value,
-                proof=one.proof,
-                match_key=match_key(one.kind, one.value),
-                citizen_id=citizen_id,
-                first_seen_at=at,
-                last_seen_at=at,
-            )
-            .returning(handle.c.id)
-        ).scalar_one()
-    )
+    values = {
+        "kind": one.kind,
+        "scope": one.scope,
+        "value": one.value,
+        "proof": one.proof,
+        "match_key": match_key(one.kind, one.value),
+        "citizen_id": citizen_id,
+        "first_seen_at": at,
+        "last_seen_at": at,
+    }
+    return int(connection.execute(_NEW_HANDLE, values).scalar_one())
 
 
 def _suggested(connection: Connection, citizen_id: int, suggestion: Suggestion) -> bool:
@@ -200,14 +217,11 @@ def _suggested(connection: Connection, citizen_id: int, suggestion: Suggestion) 
 
 def _see(connection: Connection, handles: Sequence[Handle], citizen_id: int, at: datetime) -> int | None:
     """Note that the citizen's handles were seen at `at`; returns the one that agents read (a phone before an id)."""
-    if not handles:
-        return None
-    rows = connection.execute(
-        select(handle.c.id, handle.c.kind, handle.c.last_seen_at)
-        .where(or_(*(_is(one) for one in handles)), handle.c.citizen_id == citizen_id)
-        .order_by(handle.c.kind == "bsuid", handle.c.id)
-    ).all()
-    late = [row.id for row in rows if row.last_seen_at < at]
-    if late:
-        connection.execute(update(handle).where(handle.c.id.in_(late)).values(last_seen_at=at))
-    return rows[0].id if rows else None
+    seen = []
+    for one in handles:
+        row = connection.execute(_OWN, {**_key(one), "citizen_": citizen_id}).one_or_none()
+        if row is not None:
+            seen.append((one.kind == "bsuid", row.id))
+            if row.last_seen_at < at:
+                connection.execute(_SEEN, {"id_": row.id, "at_": at})
+    return min(seen)[1] if seen else None
