@@ -23,7 +23,8 @@ from inbox_channels.email.parse_reply_evidence import plain as to_plain
 
 _BLANKS = re.compile(r"\n(?:[^\S\n]*\n){2,}")
 _QUOTE_MARK = re.compile(r"^\s{0,3}>")
-_NESTED = re.compile(r"^\s{0,3}>\s?>|^\s{0,3}>\s*$")
+_DEPTH = re.compile(r"^[\s>]{1,60}")
+_BARE_MARK = re.compile(r"^\s{0,3}>\s*$")
 _REFORWARD = re.compile(
     r"\b(?:re ?env[ií]\w*|fwd?|forward\w*|encaminh\w*|FYI|copio|transcrib\w*|pego)\b", re.IGNORECASE
 )
@@ -257,7 +258,7 @@ def _judge_marked(lines: list[str], plain: list[str], kinds: list[_Kind], end: i
 
 def _looks_quoted(run: list[str], *, at_top: bool) -> bool:
     """Whether a run of `>` lines without introduction is a quotation and no list drawn by hand."""
-    if any(_NESTED.match(line) for line in run):
+    if any(map(_BARE_MARK.match, run)) or len(set(map(_depth, run))) > 1:
         return True
     inner = [to_plain(_QUOTE_MARK.sub("", line)) for line in run]
     if any(marks.introduction(inner, index) for index in range(len(inner))):
@@ -265,6 +266,11 @@ def _looks_quoted(run: list[str], *, at_top: bool) -> bool:
     if at_top:
         return len(run) > 1 or len(inner[0]) > 40 or inner[0].endswith(("?", ":", "."))
     return len(run) >= 2 and len(inner[0]) >= 60
+
+
+def _depth(line: str) -> int:
+    prefix = _DEPTH.match(line)
+    return prefix[0].count(">") if prefix is not None else 0
 
 
 def _join_broken_lines(lines: list[str], plain: list[str], kinds: list[_Kind], end: int) -> None:

@@ -1,12 +1,14 @@
-"""What a citizen wrote, told from history, on whole mails written by somebody who had not read the rules.
+"""What a citizen wrote, told from history, on whole mails written by somebody who had not made the rules.
 
 These figures tell what to expect of mails nobody has seen; those of `test_reply` tell what the rules were made for.
-First run of each set, before a rule was changed (2026-11-24):
+First run of each set, before a rule was changed for it (2026-11-24). The two blind sets were written before their
+author had read the rules, the three small ones after it, on purpose in programs and traps that the blind sets lack:
 
 * blind-es: 167 of 181 exact (92.3 %), 4 mails lose words, 10 leave history in;
 * blind-en: 70 of 74 exact (94.6 %), 1 loses words, 3 leave history in;
 * later-es (rare programs, traps in prose): 26 of 32 exact (81.2 %), 2 lose words, 4 leave history in;
-* later-en (the same): 13 of 16 exact (81.2 %), 2 lose words, 1 leaves history in.
+* later-en (the same): 13 of 16 exact (81.2 %), 2 lose words, 1 leaves history in;
+* third-es (answers that don't say so in header and subject, more traps): 15 of 16 exact (93.8 %), 1 loses words.
 
 Two expectations of blind-es contradicted the decisions in `parse_reply` and were put right afterwards (one of the four
 that "lost words" among them), and `b-outlook-inline-colored` got the answer it lacked. The rules were then changed by
@@ -178,7 +180,16 @@ def measure(prefix: str) -> Figures:
     return figures
 
 
-@pytest.mark.parametrize(("prefix", "least_cases", "least_exact"), [("blind-es", 130, 0.90), ("blind-en", 70, 0.75)])
+@pytest.mark.parametrize(
+    ("prefix", "least_cases", "least_exact"),
+    [
+        ("blind-es", 130, 0.90),
+        ("blind-en", 70, 0.75),
+        ("later-es", 30, 0.90),
+        ("later-en", 15, 0.75),
+        ("third-es", 15, 0.90),
+    ],
+)
 def test_blind_sets(prefix: str, least_cases: int, least_exact: float) -> None:
     figures = measure(prefix)
     print(f"{prefix}: {figures}")
