@@ -62,6 +62,8 @@ def _show(status: dict[str, Any]) -> None:
         )
     for name, one in status["destinations"].items():
         more = f", {one['detail']}" if one.get("detail") else ""
+        if one.get("notices", "up") != "up":
+            more += f", notices: {one['notices']}"
         print(
             f"  destination  {name:<24} {one['state']:<9} waiting {one['waiting']}, unknown {one['unknown']}, "
             f"parked {one['parked']}, oldest {one['oldest_seconds']:g} s{more}"
