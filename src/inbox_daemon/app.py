@@ -73,19 +73,29 @@ async def run(settings: Settings, instances: Instances) -> int:
         await _recover(parts)
         health = DaemonHealth(parts)
         await _serve(parts, health, stack)
-        workers = await stack.enter_async_context(_working(parts, health, stop))
+        workers = await stack.enter_async_context(_working(parts, health))
         health.phase = "running"
         await health.look()
         watchdog = asyncio.create_task(manager.watch(health.alive), name="service manager")
         stack.callback(watchdog.cancel)
         manager.ready("receiving")
         _log.info("daemon.started", channels=len(parts.channels), destinations=len(parts.adapters), node=parts.node)
-        await stop.wait()
+        await _first(stop, parts.disk_failed)
         health.phase = "stopping"
         manager.stopping()
         _log.info("daemon.stopping", workers=len(workers))
     _log.info("daemon.stopped")
     return 70 if health.fatal else 0
+
+
+async def _first(*events: asyncio.Event) -> None:
+    """Return when one of the events is set."""
+    waiting = [asyncio.create_task(event.wait()) for event in events]
+    try:
+        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in waiting:
+            task.cancel()
 
 
 def _only_one(folder: Path) -> IO[str]:
@@ -162,7 +172,7 @@ async def _listen(key: str, app: web.Application, address: tuple[str, int], limi
 
 
 @asynccontextmanager
-async def _working(parts: Parts, health: DaemonHealth, stop: asyncio.Event) -> AsyncIterator[list[asyncio.Task[None]]]:
+async def _working(parts: Parts, health: DaemonHealth) -> AsyncIterator[list[asyncio.Task[None]]]:
     """Run all workers; at the end stop them in order: nothing new is begun, what runs gets its time."""
     jobs: dict[str, Callable[[], Awaitable[None]]] = {
         "intake": lambda: _anew(parts, envelopes.recover, parts.intake.run),
@@ -172,7 +182,7 @@ async def _working(parts: Parts, health: DaemonHealth, stop: asyncio.Event) -> A
     jobs |= {f"notify {name}": one.run for name, one in parts.notifiers.items()}
     jobs |= {f"follow {name}": one.run for name, one in parts.followers.items()}
     jobs |= {f"poll {name}": one.run for name, one in parts.pollers.items()}
-    tasks = [asyncio.create_task(_supervise(name, job, health, stop), name=name) for name, job in jobs.items()]
+    tasks = [asyncio.create_task(_supervise(name, job, parts.disk_failed), name=name) for name, job in jobs.items()]
     scheduler = Scheduler(
         parts.settings.daemon.zone,
         outcome=lambda job, word: parts.metrics.jobs.labels(job, word).inc(),
@@ -203,7 +213,7 @@ async def _anew(
     await worker()
 
 
-async def _supervise(name: str, job: Callable[[], Awaitable[None]], health: DaemonHealth, stop: asyncio.Event) -> None:
+async def _supervise(name: str, job: Callable[[], Awaitable[None]], disk_failed: asyncio.Event) -> None:
     """Start a worker again whatever ends it; a broken disk ends the process, which starts anew on what is there."""
     pause = 0.5
     told_full_at = -math.inf
@@ -212,9 +222,8 @@ async def _supervise(name: str, job: Callable[[], Awaitable[None]], health: Daem
         try:
             await job()
         except StorageBroken:
-            health.fatal = "the disk failed"
             _log.critical("storage.broken", worker=name)
-            stop.set()
+            disk_failed.set()
             return
         except StorageFull:
             if began - told_full_at > LONGEST_RESTART_SECONDS:

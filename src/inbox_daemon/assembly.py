@@ -115,7 +115,8 @@ def attachments_dir(settings: Settings) -> Path:
 class Parts:
     """Everything built. `channels` and `adapters` are the live objects of the configured instances.
 
-    `offices` are the names of destinations as people read them, where their settings give one.
+    `offices` are the names of destinations as people read them, where their settings give one. `disk_failed` is set
+    when what is on disk is unknown: the process has to end then, and to start anew on what is there.
     """
 
     settings: Settings
@@ -128,6 +129,7 @@ class Parts:
     adapters: Mapping[InstanceId, TicketingAdapter]
     offices: Mapping[str, str]
     counts: Counts
+    disk_failed: asyncio.Event
     parser: Parser
     journal: Journal
     intake: Intake
@@ -158,7 +160,8 @@ async def build(settings: Settings, instances: Instances, database: Database, st
     node = node_name(settings)
     arrived = asyncio.Event()
     counts = Counts(metrics, list(instances.channels), list(instances.destinations))
-    journal = Journal(database, day_in(settings.daemon.zone), arrived, counts.received)
+    disk_failed = asyncio.Event()
+    journal = Journal(database, day_in(settings.daemon.zone), arrived, counts.received, disk_failed.set)
     parser = Parser()
     stack.callback(parser.close)
     drafting = Drafting(
@@ -203,6 +206,7 @@ async def build(settings: Settings, instances: Instances, database: Database, st
         adapters=adapters,
         offices={name: getattr(one.settings, "office_name", name) for name, one in instances.destinations.items()},
         counts=counts,
+        disk_failed=disk_failed,
         parser=parser,
         journal=journal,
         intake=Intake(

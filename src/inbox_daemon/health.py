@@ -31,8 +31,12 @@ class DaemonHealth:
         self._parts = parts
         self._started_at = datetime.now(UTC)
         self.phase = "starting"
-        self.fatal: str | None = None
         self._trouble: str | None = None
+
+    @property
+    def fatal(self) -> str | None:
+        """Why the process has to end, None while it need not."""
+        return "the disk failed" if self._parts.disk_failed.is_set() else None
 
     def alive(self) -> str | None:
         """See `Health.alive`. A worker that no longer comes round is as good as dead."""

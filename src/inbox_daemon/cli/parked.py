@@ -23,7 +23,7 @@ destination refused or that may have been delivered already.
 examples:
   inbox-daemon parked list
   inbox-daemon parked show E12             its details, and the raw input (people's data!) with --raw
-  inbox-daemon parked retry D45 D46        after the cause is mended; a step is looked up first, never doubled
+  inbox-daemon parked retry D45 D46        after the cause is mended; a step is looked up first where that can be
   inbox-daemon parked retry --all
   inbox-daemon parked discard M3           it stays in the books as discarded
 """

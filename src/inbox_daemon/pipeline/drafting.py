@@ -146,7 +146,7 @@ class Drafting:
         if sheet.attach == "none":
             return "el sistema de destino no admite archivos"
         if sheet.max_attachment_bytes is not None and file.size > sheet.max_attachment_bytes:
-            return f"supera el límite de {sheet.max_attachment_bytes // 1_000_000} MB del sistema de destino"
+            return f"supera el límite de {sheet.max_attachment_bytes / 1_000_000:g} MB del sistema de destino"
         return None
 
     def _about_file(self, step: Step, work: Work, text: str) -> Entry:

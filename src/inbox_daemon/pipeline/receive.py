@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 from inbox_daemon.model import Envelope
 from inbox_daemon.store import envelopes
-from inbox_daemon.store.database import Database
+from inbox_daemon.store.database import Database, StorageBroken
 
 MAX_GROUP = 512
 MAX_GROUP_BYTES = 32_000_000
@@ -41,7 +41,9 @@ class Journal:
         day: Callable[[datetime], int],
         arrived: asyncio.Event,
         written: Callable[[Sequence[Envelope], float], None] = lambda envelopes, seconds: None,
+        broken: Callable[[], None] = lambda: None,
     ) -> None:
+        self._broken = broken
         self._written = written
         self._database = database
         self._day = day
@@ -76,6 +78,8 @@ class Journal:
                     await self._database.run(lambda connection, rows=rows: envelopes.append(connection, rows))  # type: ignore[misc]
                 except Exception as error:  # noqa: BLE001 - handed to every sender of the group
                     _tell(group, error)
+                    if isinstance(error, StorageBroken):
+                        self._broken()
                 else:
                     _tell(group, None)
                     self._arrived.set()

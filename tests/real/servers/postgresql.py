@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,8 @@ class PostgreSQL:
     host: str
     port: int
     user: str
+    template: str = field(default_factory=lambda: f"migrated_{os.getpid()}")
+    """A migrated database of this test run that all others are copied from."""
 
     def url(self, name: str) -> URL:
         """Address of one database."""
@@ -30,7 +33,7 @@ class PostgreSQL:
     def fresh(self) -> URL:
         """A new database, copied from a migrated template."""
         name = f"t{secrets.token_hex(6)}"
-        self._execute(f"CREATE DATABASE {name} TEMPLATE migrated")
+        self._execute(f"CREATE DATABASE {name} TEMPLATE {self.template}")
         return self.url(name)
 
     def empty(self) -> URL:
@@ -41,10 +44,14 @@ class PostgreSQL:
 
     def prepare(self) -> None:
         """Make the template."""
-        self._execute("DROP DATABASE IF EXISTS migrated")
-        self._execute("CREATE DATABASE migrated")
-        with Database(self.url("migrated"), pool_size=1) as database:
+        self.drop(self.template)
+        self._execute(f"CREATE DATABASE {self.template}")
+        with Database(self.url(self.template), pool_size=1) as database:
             migrate(database)
+
+    def drop(self, name: str | None) -> None:
+        """Remove a database, whoever is still connected to it."""
+        self._execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
 
     def _execute(self, statement: str) -> None:
         engine = create_engine(self.url("postgres"), isolation_level="AUTOCOMMIT")
@@ -60,18 +67,22 @@ def postgresql() -> Iterator[PostgreSQL]:
         running = PostgreSQL(host=values["HOST"], port=int(values["PORT"]), user=values["USER"])
         running.prepare()
         yield running
+        running.drop(running.template)
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.real)])
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> URL:
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[URL]:
     """Address of a fresh, migrated database, once on each engine."""
     if request.param == "postgresql":
         running: PostgreSQL = request.getfixturevalue("postgresql")
-        return running.fresh()
+        fresh = running.fresh()
+        yield fresh
+        running.drop(fresh.database)
+        return
     url = URL.create("sqlite", database=str(tmp_path / "inbox.sqlite3"))
     with Database(url) as database:
         migrate(database)
-    return url
+    yield url
 
 
 @pytest.fixture
