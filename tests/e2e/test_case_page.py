@@ -92,7 +92,6 @@ def test_a_reopened_case_goes_on(running: Daemon, carmen: Phone) -> None:
     assert len(cases(running, carmen)) == 1
 
 
-@pytest.mark.xfail(strict=True, reason="the book writes no event when a citizen reopens a case (store/casebook.py)")
 def test_a_message_that_meets_a_case_just_closed_reopens_it(tmp_path: Path, carmen: Phone) -> None:
     """The page promises it: «Si la persona vuelve a escribir, el caso se reabre solo.»"""
     with office(tmp_path, follow=1.5) as daemon:
@@ -106,7 +105,9 @@ def test_a_message_that_meets_a_case_just_closed_reopens_it(tmp_path: Path, carm
         time.sleep(2)  # the closing is followed now
         write(daemon, carmen, "Tercero")
         eventually(lambda: "Tercero" in page(daemon, cases(daemon, carmen)[-1]).html)
-        assert cases(daemon, carmen) == [path], "an open case takes what follows"
+        # a link made later is signed anew; its head is the case
+        [one] = cases(daemon, carmen)
+        assert one.partition(".")[0] == path.partition(".")[0], "an open case takes what follows"
 
 
 def test_forged_and_borrowed_links_open_nothing(running: Daemon, carmen: Phone) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, Row, func, insert, select, update
 
 from inbox_daemon.errors import Gone
 from inbox_daemon.model import CaseNumber, InstanceId, MessageKey, Reference, StoredFile
@@ -63,11 +63,10 @@ class StoredCaseBook:
             found = _entry_id(connection, row.id, key)
             if found is not None:
                 return found, False
-            entry = _write(connection, row.id, key=key, direction=direction, heading=heading, body=body)
             reopened = direction == "citizen" and not row.is_open
-            if reopened:
-                _set_open(connection, row.id, is_open=True)
-            return entry, reopened
+            if reopened:  # told as an entry like any other turn, or who follows the book would know of the closing only
+                _turn(connection, row.id, is_open=True, by="")
+            return _write(connection, row.id, key=key, direction=direction, heading=heading, body=body), reopened
 
         return await self._database.run(work)
 
@@ -90,12 +89,8 @@ class StoredCaseBook:
 
         def work(connection: Connection) -> None:
             row = _lock(connection, case)
-            if row.is_open == is_open:
-                return
-            _set_open(connection, row.id, is_open=is_open)
-            count = connection.execute(select(casebook_entry.c.id).where(casebook_entry.c.case_id == row.id)).all()
-            word = "open" if is_open else "closed"
-            _write(connection, row.id, key=f"{word}.{len(count)}", direction="system", heading=by, body=word)
+            if row.is_open != is_open:
+                _turn(connection, row.id, is_open=is_open, by=by)
 
         await self._database.run(work)
 
@@ -145,8 +140,13 @@ def _lock(connection: Connection, case: str) -> Row[Any]:
     return row
 
 
-def _set_open(connection: Connection, case_id: int, *, is_open: bool) -> None:
+def _turn(connection: Connection, case_id: int, *, is_open: bool, by: str) -> None:
+    """Close or reopen, with an entry that says so."""
     connection.execute(update(casebook_case).where(casebook_case.c.id == case_id).values(is_open=is_open))
+    entries = select(func.count()).select_from(casebook_entry).where(casebook_entry.c.case_id == case_id)
+    word = "open" if is_open else "closed"
+    key = f"{word}.{connection.execute(entries).scalar_one()}"
+    _write(connection, case_id, key=key, direction="system", heading=by, body=word)
 
 
 def _write(connection: Connection, case_id: int, **values: object) -> int:

@@ -69,7 +69,7 @@ async def test_a_citizen_reopens_a_closed_case_once_and_a_note_does_not(database
     found = await book.read(case.id)
     assert found is not None
     assert found.open
-    assert [entry.body for entry in found.entries if entry.direction == "system"] == ["closed"]
+    assert [entry.body for entry in found.entries if entry.direction == "system"] == ["closed", "open"]
 
 
 async def test_a_case_that_is_not_there_is_gone(database: Database) -> None:
