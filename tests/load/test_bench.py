@@ -1,0 +1,49 @@
+"""The bench itself works, with numbers so small that they mean nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from load import bench
+from load.report import print_imports, print_report
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("bench")
+
+
+def test_every_acknowledged_request_is_found_on_disk(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    found = bench.acknowledgements(folder, rounds=1, seconds=0.1, watch_seconds=0.2)
+    assert found["acknowledged"] == found["on_disk"] > bench.CONNECTIONS
+    assert found["refused"] == 0
+    assert found["ratio"] == found["durable_per_second"] / found["noop_per_second"]
+    found |= bench.starts(folder, times=1, messages=20) | bench.parsing(seconds=0.01)
+    assert found["messages_to_cases_per_second"] > 0
+    assert all(value >= 0 for value in found.values())
+    print_report(found, bench.CONNECTIONS)
+    printed = capsys.readouterr().out
+    assert "each is on disk" in printed
+    memory = next(line for line in printed.splitlines() if line.startswith("memory at ready"))
+    assert "aim met" in memory  # the only aim that a busy machine doesn't move
+
+
+def test_a_loss_is_shouted(capsys: pytest.CaptureFixture[str]) -> None:
+    names = ["noop_per_second", "durable_per_second", "ratio", "ready_seconds", "resident_mb"]
+    found = dict.fromkeys([*names, *(f"{name}_{end}" for name in names for end in ("min", "max"))], 1.0)
+    for server in ("noop", "durable"):
+        found |= dict.fromkeys([f"{server}_{what}" for what in ("p50_ms", "p99_ms", "cpu_us", "generator_cpu_us")], 1.0)
+    for name in ("backlog_taken_in", "backlog_delivered", "messages_to_cases"):
+        found[f"{name}_per_second"] = 1.0
+    found |= {"resident_mb_after_load": 1.0, "resident_mb_after_messages": 1.0, "messages": 1}
+    found |= {"whatsapp_1000_updates_ms": 1.0, "mail_ms": 1.0, "refused": 0, "acknowledged": 7, "on_disk": 6}
+    print_report(found, 64)
+    assert "ON DISK: 6" in capsys.readouterr().out
+
+
+def test_the_import_times_name_the_packages(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    print_imports(bench.imports(folder), most=100)
+    printed = capsys.readouterr().out.splitlines()
+    assert {"aiohttp", "sqlalchemy", "inbox_daemon"} <= {line.split()[-1] for line in printed}
