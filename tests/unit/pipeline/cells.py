@@ -11,7 +11,7 @@ import random
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, TypeVar, cast
@@ -33,6 +33,7 @@ from support.pipes import FAST, Pipes
 T = TypeVar("T")
 AT = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 LAG_SECONDS = 0.3
+ROOM_SECONDS = 0.7
 SHORT_ATTEMPT, ATTEMPT = timedelta(seconds=0.5), timedelta(seconds=5)
 SHEETS = {
     "A": Capabilities(find="none", find_entry="none", idempotency="key"),
@@ -87,13 +88,17 @@ class Cell:
     lookup_fault: Fault | None = None
     failing: float = 0.0
     late_seconds: float = 0.03
+    lag_seconds: float = LAG_SECONDS
     lives: int = 0
     adapter: MemoryAdapter = field(init=False)
 
     def __post_init__(self) -> None:
         chance = random.Random(self.seed)
-        self.adapter = MemoryAdapter(SHEETS[self.kind])
-        self.adapter.zombie_seconds = 0.9
+        sheet = SHEETS[self.kind]
+        if sheet.index_lag_seconds:
+            sheet = replace(sheet, index_lag_seconds=self.lag_seconds)
+        self.adapter = MemoryAdapter(sheet)
+        self.adapter.zombie_seconds = 3.0  # longer than a short attempt and any settle time
         self.adapter.late_seconds = self.late_seconds
         self.adapter.faults = deque(self.fault if chance.random() < 0.6 else None for _ in range(5))
         self.adapter.lookup_faults = deque([self.lookup_fault] * 2)
@@ -107,8 +112,9 @@ class Cell:
     @property
     def policy(self) -> Policy:
         """Quick, with the settle time that this class needs (or too little of it)."""
-        lag = timedelta(seconds=self.adapter.capabilities.index_lag_seconds)
-        settle = FAST.settle + lag if self.settle is None else self.settle
+        # A busy machine lets timers slip, so there is room beyond what comes late and the index's lag.
+        needed = self.late_seconds + self.adapter.capabilities.index_lag_seconds + ROOM_SECONDS
+        settle = timedelta(seconds=needed) if self.settle is None else self.settle
         return Policy(first=FAST.first, most=FAST.most, give_up=FAST.give_up, settle=settle)
 
     @property
@@ -129,6 +135,8 @@ class Cell:
     async def run(self, database: Database, idle: Callable[[str], bool]) -> None:
         """Live and die until nothing is left to do."""
         await asyncio.gather(*(self._node(database, f"{self.name}-{n}", idle) for n in range(self.nodes)))
+        if self.fault is Fault.LATE:  # what is still on its way counts, too
+            await asyncio.sleep(self.late_seconds)
 
     async def _node(self, database: Database, name: str, idle: Callable[[str], bool]) -> None:
         while not idle(self.name):

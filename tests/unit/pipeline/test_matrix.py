@@ -95,9 +95,9 @@ async def test_what_nobody_can_look_up_is_parked_and_said(database: Database) ->
 
 CARELESS: dict[str, dict[str, Any]] = {
     "repeating blindly": {"kind": "E", "fault": Fault.LOST_ANSWER, "on_unknown": "resend"},
-    "looking too early": {"kind": "C", "fault": Fault.LATE, "settle": timedelta(0), "late_seconds": 0.3},
-    "not waiting for the index": {"kind": "D", "fault": Fault.LOST_ANSWER, "settle": timedelta(0)},
-    "taking over too early": {"kind": "D", "fault": Fault.DEATH_AFTER, "settle": timedelta(0)},
+    "looking too early": {"kind": "C", "fault": Fault.LATE, "settle": timedelta(0), "late_seconds": 1.5},
+    "not waiting for the index": {"kind": "D", "fault": Fault.LOST_ANSWER, "settle": timedelta(0), "lag_seconds": 3.0},
+    "taking over too early": {"kind": "D", "fault": Fault.DEATH_AFTER, "settle": timedelta(0), "lag_seconds": 3.0},
 }
 
 
