@@ -15,6 +15,7 @@ from inbox_daemon.store.clock import after_now, db_now
 _envelope = schema.envelope
 
 # Statements that run for every envelope are built once: building them costs more than running them.
+_APPEND = insert(_envelope).values(due_at=db_now())
 _MINE = select(_envelope.c.holder, _envelope.c.state).where(_envelope.c.id == bindparam("id_")).with_for_update()
 _EARLIER_BOOKS = [
     delete(table).where(table.c.envelope_id == bindparam("id_")) for table in (schema.ignored, schema.malformed)
@@ -45,7 +46,7 @@ class Journaled:
 def append(connection: Connection, envelopes: Iterable[tuple[Envelope, int]]) -> None:
     """Insert (envelope, day) rows; they are acknowledged to their senders only after the commit."""
     connection.execute(
-        insert(_envelope).values(due_at=db_now()),
+        _APPEND,
         [
             {
                 "instance": item.instance,
