@@ -245,6 +245,7 @@ async def check_online(settings: Settings) -> list[tuple[str, str | None]]:
     async with AsyncExitStack() as stack:
         database = open_database(settings)
         stack.callback(database.close)
+        await asyncio.to_thread(prepare, database)  # a casebook is asked before the first run, too
         links = CaseLinks(
             settings.public.link_secret or Secret("only checking"), settings.public.base_url, settings.public.link_days
         )
