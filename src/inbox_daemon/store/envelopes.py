@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 
-from sqlalchemy import ColumnElement, Connection, and_, bindparam, delete, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Dialect, and_, bindparam, delete, func, insert, or_, select, update
 
 from inbox_daemon.model import Envelope, InstanceId, Malformed
 from inbox_daemon.store import schema
@@ -14,8 +16,12 @@ from inbox_daemon.store.clock import after_now, db_now
 
 _envelope = schema.envelope
 
+_APPEND = "INSERT INTO envelope (instance, day, received_at, headers, body, due_at) VALUES "
+_APPENDED = 5
+"""How many of these columns are parameters."""
+_MARKS = {"qmark": "?", "pyformat": "%s"}
+
 # Statements that run for every envelope are built once: building them costs more than running them.
-_APPEND = insert(_envelope).values(due_at=db_now())
 _MINE = select(_envelope.c.holder, _envelope.c.state).where(_envelope.c.id == bindparam("id_")).with_for_update()
 _EARLIER_BOOKS = [
     delete(table).where(table.c.envelope_id == bindparam("id_")) for table in (schema.ignored, schema.malformed)
@@ -44,20 +50,25 @@ class Journaled:
 
 
 def append(connection: Connection, envelopes: Iterable[tuple[Envelope, int]]) -> None:
-    """Insert (envelope, day) rows; they are acknowledged to their senders only after the commit."""
-    connection.execute(
-        _APPEND,
-        [
-            {
-                "instance": item.instance,
-                "day": day,
-                "received_at": item.received_at,
-                "headers": dict(item.headers),
-                "body": item.body,
-            }
-            for item, day in envelopes
-        ],
-    )
+    """Insert (envelope, day) rows; they are acknowledged to their senders only after the commit.
+
+    All rows go in one statement in the driver's own words: with a step for each row the writer and the loop would
+    hand the interpreter's lock to and fro for every envelope, which costs a fifth of the receiving rate.
+    """
+    values: list[object] = []
+    for item, day in envelopes:
+        headers = json.dumps(dict(item.headers)) if item.headers else "{}"
+        values += item.instance, day, schema.to_micros(item.received_at), headers, item.body
+    if values:
+        rows = [_row(connection.dialect)] * (len(values) // _APPENDED)
+        connection.exec_driver_sql(_APPEND + ", ".join(rows), tuple(values))
+
+
+@lru_cache
+def _row(dialect: Dialect) -> str:
+    """The place of one envelope in `_APPEND`."""
+    marks = ", ".join([_MARKS[dialect.paramstyle]] * _APPENDED)
+    return f"({marks}, {db_now().compile(dialect=dialect)})"
 
 
 def claim(connection: Connection, holder: str, lease: timedelta, limit: int) -> list[Journaled]:
