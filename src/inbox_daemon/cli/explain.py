@@ -34,6 +34,9 @@ Nothing is stored, sent or fetched, and no configuration is needed.
 """
 MOST_BYTES = 100_000_000
 
+_LINE_ENDS = "\u0085\u2028\u2029"
+"""JSON leaves them as they are, and yet some programs end a line at them."""
+
 Found: TypeAlias = dict[str, Any]
 Explain: TypeAlias = Callable[[bytes], Iterator[Found]]
 
@@ -136,6 +139,8 @@ def _channel(kind: str, stack: ExitStack) -> Explain:
 
 def _show(found: Found, name: str, *, as_json: bool) -> None:
     text = orjson.dumps(found, option=orjson.OPT_APPEND_NEWLINE | (0 if as_json else orjson.OPT_INDENT_2))
+    for character in _LINE_ENDS:
+        text = text.replace(character.encode(), b"\\u%04x" % ord(character))
     if not as_json:
         print(f"{name}:", flush=True)
     sys.stdout.buffer.write(text)  # UTF-8 whatever the terminal's encoding
