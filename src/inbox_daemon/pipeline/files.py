@@ -50,7 +50,9 @@ class _Part:
     def write(self, chunk: bytes) -> None:
         self.size += len(chunk)
         self._digest.update(chunk)
-        os.write(self._handle, chunk)
+        left = memoryview(chunk)
+        while left:  # a disk that is nearly full takes a part, and refuses the rest at the next try
+            left = left[os.write(self._handle, left) :]
 
     def keep(self) -> None:
         """Sync the bytes, give them their name, and sync the folder: a rename is on disk only when that is."""

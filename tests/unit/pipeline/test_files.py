@@ -1,0 +1,44 @@
+"""Attachments on disk are whole, or they are not there."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from inbox_daemon.pipeline import files
+
+CONTENT = b"una foto inventada"
+
+
+async def _chunks() -> AsyncIterator[bytes]:
+    yield CONTENT
+
+
+async def test_a_write_that_takes_only_a_part_is_gone_on_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write = os.write
+    monkeypatch.setattr(os, "write", lambda handle, data: write(handle, bytes(data)[:3]))
+    size, sha256 = await files.store(tmp_path, _chunks(), 1000)
+    assert files.path_of(tmp_path, sha256).read_bytes() == CONTENT
+    assert size == len(CONTENT)
+
+
+async def test_a_disk_that_fills_up_in_the_middle_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write, calls = os.write, 0
+
+    def fills_up(handle: int, data: bytes) -> int:
+        nonlocal calls
+        calls += 1
+        if calls > 1:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return write(handle, bytes(data)[:3])
+
+    monkeypatch.setattr(os, "write", fills_up)
+    with pytest.raises(OSError, match="No space"):
+        await files.store(tmp_path, _chunks(), 1000)
+    assert list(tmp_path.iterdir()) == []
