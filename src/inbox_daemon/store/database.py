@@ -16,8 +16,12 @@ from typing import Any, Self, TypeVar
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, OperationalError, ProgrammingError
+from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random
 
 T = TypeVar("T")
+
+BUSY_SECONDS = 30
+"""How long a SQLite connection waits for a lock that another process holds."""
 
 CONFLICT_TRIES = 5
 """How often a transaction is run again after losing against another node (unique key, dead lock)."""
@@ -97,12 +101,13 @@ class Database:
 
 def _sqlite_engine(url: URL, *, begin: str) -> Engine:
     """An engine that begins every transaction with `begin`; the driver's own implicit transactions are off."""
-    engine = create_engine(url, connect_args={"check_same_thread": False, "timeout": 30})
+    engine = create_engine(url, connect_args={"check_same_thread": False, "timeout": BUSY_SECONDS})
 
     @event.listens_for(engine, "connect")
     def configure(connection: Any, _: object) -> None:
         connection.isolation_level = None
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=30000"):
+        _write_ahead(connection)
+        for pragma in ("synchronous=FULL", "foreign_keys=ON"):
             connection.execute(f"PRAGMA {pragma}")
 
     @event.listens_for(engine, "begin")
@@ -110,6 +115,22 @@ def _sqlite_engine(url: URL, *, begin: str) -> Engine:
         connection.exec_driver_sql(begin)
 
     return engine
+
+
+def _write_ahead(connection: Any) -> None:
+    """Switch a file to the write-ahead log, also while other nodes that start together are at it.
+
+    SQLite does not wait for its busy timeout where waiting could deadlock, and the switch is such a place: the second
+    of two that switch at once is told "database is locked" straight away (sqlite.org/c3ref/busy_handler.html).
+    """
+    for attempt in Retrying(
+        retry=retry_if_exception(lambda error: getattr(error, "sqlite_errorname", "").startswith("SQLITE_BUSY")),
+        stop=stop_after_delay(BUSY_SECONDS),
+        wait=wait_random(0.01, 0.1),
+        reraise=True,
+    ):
+        with attempt:
+            connection.execute("PRAGMA journal_mode=WAL")
 
 
 def _is_conflict(error: DBAPIError) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import subprocess
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -39,6 +40,19 @@ async def test_sqlite_is_really_set_up_in_every_connection(sqlite: Database, pra
 
     assert await sqlite.run(ask) == value
     assert await sqlite.read(ask) == value
+
+
+def test_the_switch_to_the_write_ahead_log_waits_for_another_node_that_is_at_it(tmp_path: Path) -> None:
+    path = tmp_path / "inbox.sqlite3"
+    other = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    other.execute("CREATE TABLE thing (id)")
+    other.execute("BEGIN IMMEDIATE")  # SQLite tells whoever switches now "locked", whatever its busy timeout
+    end = threading.Timer(0.3, other.execute, ["COMMIT"])
+    end.start()
+    with Database(URL.create("sqlite", database=str(path))) as database:
+        assert database.run_now(lambda c: c.execute(text("PRAGMA journal_mode")).scalar_one()) == "wal"
+    end.join()
+    other.close()
 
 
 def test_postgresql_commits_to_disk(database: Database) -> None:
