@@ -6,6 +6,7 @@
         ├── Transient        provably not done: do it again later, by the outbox's clock
         ├── Uncertain        may have been done: wait, look our marker up, only then do it again
         ├── Permanent        will never work as it is: park this item, go on with the rest
+        │   └── WindowClosed the channel takes nothing but a template for this person now: hold the answer
         ├── Credentials      this instance is not allowed in: stop the instance, keep its queue, alert
         └── Gone             the target no longer takes it (closed, deleted): open a new one, linked to the old
 
@@ -46,6 +47,10 @@ class Uncertain(EdgeError):
 
 class Permanent(EdgeError):
     """This item can't succeed as it is; a person or a fix is needed."""
+
+
+class WindowClosed(Permanent):
+    """The channel says that the time for free answers to this person is over, whatever we reckoned."""
 
 
 class Credentials(EdgeError):

@@ -403,38 +403,54 @@ class Hint:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reply:
-    """An agent's public answer on its way to the handle that wrote last.
+class Choice:
+    """One of the answers that a menu offers. `id` comes back with the answer where the channel has menus."""
 
-    `tag` is our own id of this sending, the same on every try, echoed by channels that can. `in_reply_to` and
-    `thread` are the channel's ids of the citizen's messages; `template` names a pre-approved text with `parameters`.
+    id: str
+    title: str
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """One portion of what goes to the citizen, already inside the channel's `SendingRules`: one call, one `tag`.
+
+    `tag` is our own id of this portion, the same on every try, echoed by channels that can. `in_reply_to` and
+    `thread` are the channel's ids of the citizen's messages, the nearest first; `quoted` is the last of them, written
+    at `quoted_at`. `template` names a pre-approved text with `parameters`, which stands instead of `text`. `choices`
+    make it a menu. `automatic` marks what no person wrote (a notice), so that no machine answers it.
     """
 
     tag: str
     to: Handle
-    text: str = field(repr=False)
+    case_number: CaseNumber
+    text: str = field(default="", repr=False)
     subject: str = ""
     in_reply_to: ExternalId | None = None
     thread: tuple[ExternalId, ...] = ()
+    quoted: str = field(default="", repr=False)
+    quoted_at: datetime | None = None
     attachments: tuple[StoredFile, ...] = ()
     template: str | None = None
     parameters: tuple[str, ...] = field(default=(), repr=False)
+    choices: tuple[Choice, ...] = ()
+    automatic: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sent:
-    """The channel took a reply: ids of all its parts. Accepted is not delivered: a `StatusEvent` says more."""
+    """The channel took a portion and calls it `id`. Accepted is not delivered: a `StatusEvent` says more."""
 
-    ids: tuple[RemoteId, ...]
+    id: RemoteId
     state: SendState = SendState.ACCEPTED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Window:
-    """Until when a free answer may be sent on a channel; None is "no limit".
+    """Until when a free answer may be sent to somebody; None is "no limit". `template` is what may go after that.
 
-    `template_needed`: after that moment only a pre-approved template goes.
+    The template's one parameter is the case number; without a template nothing goes until the citizen writes.
     """
 
     open_until: datetime | None = None
-    template_needed: bool = False
+    template: str | None = None

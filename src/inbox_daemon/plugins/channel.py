@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Generic, Protocol, TypeVar, runtime_checkable
+from typing import Generic, Literal, Protocol, TypeVar, runtime_checkable
 
 from inbox_daemon.model import Attachment, Cursor, Envelope, Event, Handle, Reply, Sent, Window
 from inbox_daemon.plugins.context import Context
@@ -105,15 +105,55 @@ class Fetching(Channel, Protocol):
         """Stream the bytes of `attachment`, which came in `envelope`. Raises `EdgeError` (`Gone` when expired)."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileRule:
+    """Files that a channel takes: of these media types (empty: any), up to so many bytes."""
+
+    media_types: frozenset[str] = frozenset()
+    max_bytes: int
+
+    def takes(self, media_type: str, size: int) -> bool:
+        """Whether a file of this (bare, lower-case) type and size may go."""
+        return size <= self.max_bytes and (not self.media_types or media_type in self.media_types)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SendingRules:
+    """What a channel takes, as data: the core cuts and converts answers with it before it calls `send`.
+
+    A text is cut into portions of at most `max_chars` (None: any length). A file that no rule of `files` takes goes
+    as a link. `together`: text and files of one answer go in one portion; else a text of at most `max_caption_chars`
+    goes along with a single file, and everything else one by one. `markup` is how the channel writes emphasis.
+    `pair_seconds` is the least time between two portions to one person. `echoes_tag`: status reports repeat
+    our tag, so that an unknown outcome may be learnt. `max_buttons` and `max_rows` are how many choices a menu has
+    room for; with neither, a menu is numbered text. `costs`: a portion is paid for, so notices go sparingly.
+    """
+
+    max_chars: int | None = None
+    max_caption_chars: int = 0
+    files: Sequence[FileRule] = ()
+    together: bool = False
+    markup: Literal["text", "whatsapp"] = "text"
+    pair_seconds: float = 0.0
+    echoes_tag: bool = False
+    max_buttons: int = 0
+    max_rows: int = 0
+    max_choice_chars: int = 20
+    costs: bool = False
+
+
 @runtime_checkable
 class Replying(Channel, Protocol):
     """A channel on which citizens can be answered."""
 
+    rules: SendingRules
+
     def window(self, last_inbound: datetime | None) -> Window:
-        """Until when a free answer may go to somebody who last wrote at `last_inbound`. Pure."""
+        """Until when a free answer may go to somebody who last wrote at `last_inbound` (None: never). Pure."""
 
     async def send(self, reply: Reply) -> Sent:
-        """Send once. Raises `EdgeError`; `Uncertain` wherever the channel may have taken it."""
+        """Send one portion, once. Raises `EdgeError`: `Uncertain` wherever the channel may have taken it,
+        `WindowClosed` where only a template would go."""
 
     def address(self, handles: Sequence[Handle]) -> Handle | None:
         """The handle among `handles` to answer to on this channel, or None. Pure."""

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, Literal, Protocol, TypeVar, runtime_checkable
 
 from inbox_daemon.model import (
+    Attachment,
     Cursor,
     Draft,
     Entry,
+    EntryId,
     Hint,
     MessageKey,
     Reference,
     StoredFile,
     Ticket,
+    TicketId,
+    TicketState,
     TicketUpdate,
     Written,
 )
@@ -31,12 +35,13 @@ class Capabilities:
     unknown outcome is parked as a possible double). `index_lag_seconds` is that lag's upper bound. `idempotency`:
     whether repeating a call under the same key is harmless by itself. `author`: whether an entry can carry the
     citizen as its author (on create, on every entry, never; then the heading line says it). `reopen`: whether an
-    append to a closed ticket reopens it. `updates`: how answers are learnt. Sizes are bytes and characters.
+    append to a closed ticket reopens it. `updates`: how answers are learnt. `states`: whether a ticket's
+    state can be set. Sizes are bytes and characters.
     """
 
     append: bool = True
     note: bool = True
-    close: bool = True
+    states: bool = True
     find: Literal["immediate", "lagging", "none"] = "immediate"
     find_entry: Literal["immediate", "lagging", "none"] = "immediate"
     index_lag_seconds: float = 0.0
@@ -80,8 +85,8 @@ class TicketingAdapter(Protocol):
     async def attach(self, ticket: Ticket, entry: Entry, file: StoredFile) -> Written:
         """Add one file under `entry.key`, with `entry.heading` beside it."""
 
-    async def close(self, ticket: Ticket) -> None:
-        """Close the ticket. Idempotent."""
+    async def set_state(self, ticket: Ticket, state: TicketState) -> None:
+        """Put the ticket into the product's state for `state`. Idempotent; `Permanent` where it has none."""
 
     async def find(self, reference: Reference) -> Ticket | None:
         """The ticket that carries exactly `reference`; each row found is compared on our side.
@@ -95,8 +100,19 @@ class TicketingAdapter(Protocol):
     async def updates(self, cursor: Cursor | None) -> tuple[Sequence[TicketUpdate], Cursor | None]:
         """What agents wrote and changed since `cursor`, oldest first, with overlap: repeats are harmless.
 
-        None as cursor means "from now on": nothing old is answered.
+        None as cursor means "from now on": nothing old is answered. An entry's id is unique within the destination
+        and survives merges; a merged ticket's updates are told under each id by which the core knows it.
         """
+
+    async def thread(self, ticket: TicketId) -> Sequence[TicketUpdate]:
+        """All updates of one ticket from its beginning, as `updates` would tell them. Called after a hint."""
+
+    async def entry(self, ticket: TicketId, entry: EntryId) -> TicketUpdate | None:
+        """One entry as it stands at this moment, None when it is there no more. Asked just before it is sent on:
+        whatever is not beyond doubt public comes back with `public=False`."""
+
+    def fetch(self, attachment: Attachment) -> AsyncIterator[bytes]:
+        """Stream the bytes of a file of an agent's entry. Raises `EdgeError`."""
 
     def parse_hint(self, request: WebhookRequest) -> Hint | None:
         """What a webhook of the destination points at. Raises `Credentials` when its signature is wrong. Pure."""

@@ -8,9 +8,12 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from inbox_daemon.plugins.settings import Secret
+from inbox_daemon.model import TicketState
+from inbox_daemon.settings.dialogue import Grace, OnFailed
+from inbox_daemon.settings.table import Table
 from inbox_daemon.settings.values import (
     Count,
     DatabaseAddress,
@@ -28,12 +31,6 @@ from inbox_daemon.settings.values import (
 def _state_dir() -> Path:
     given = os.environ.get("STATE_DIRECTORY", "").split(":")[0]  # systemd sets a list
     return Path(given or "/var/lib/inbox-daemon")
-
-
-class Table(BaseModel):
-    """What every table has: frozen, an unknown key is a mistake, and its docstrings go into the schema."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, str_strip_whitespace=True)
 
 
 class Daemon(Table):
@@ -210,8 +207,26 @@ class DestinationTable(Instance):
     """Tries at a time; default: the smaller of [delivery] and what the product takes well."""
     on_unknown: OnUnknown | None = None
     """As in [delivery], for this destination only."""
+    grace_seconds: Grace | None = None
+    """As in [answers], for this destination only."""
+    on_failed: OnFailed | None = None
+    """As in [answers], for this destination only."""
+    public_states: tuple[TicketState, ...] = (
+        TicketState.OPEN,
+        TicketState.IN_PROGRESS,
+        TicketState.WAITING,
+        TicketState.REFERRED,
+        TicketState.SOLVED,
+        TicketState.CLOSED,
+        TicketState.REOPENED,
+    )
+    """States of a ticket that its citizen may learn; in any other one the last of these stands."""
+    refer_to: str = ""
+    """Destination that goes on with a case when this one says that it is not competent; empty: [routing] default."""
 
-    CORE_KEYS: ClassVar[frozenset[str]] = frozenset({"kind", "enabled", "parallel", "on_unknown"})
+    CORE_KEYS: ClassVar[frozenset[str]] = frozenset(
+        {"kind", "enabled", "parallel", "on_unknown", "grace_seconds", "on_failed", "public_states", "refer_to"}
+    )
 
 
 class Routing(Table):

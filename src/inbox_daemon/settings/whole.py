@@ -7,7 +7,7 @@ from pathlib import Path
 from pydantic import Field, PrivateAttr
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from inbox_daemon.settings import tables
+from inbox_daemon.settings import dialogue, tables
 from inbox_daemon.settings.places import KeyPath
 from inbox_daemon.settings.source import PREFIX, Source
 from inbox_daemon.settings.values import InstanceName
@@ -32,6 +32,11 @@ class Settings(BaseSettings):
     delivery: tables.Delivery = Field(default_factory=tables.Delivery)
     conversation: tables.Conversation = Field(default_factory=tables.Conversation)
     attachments: tables.Attachments = Field(default_factory=tables.Attachments)
+    answers: dialogue.Answers = Field(default_factory=dialogue.Answers)
+    service: dialogue.Service = Field(default_factory=dialogue.Service)
+    notices: dialogue.Notices = Field(default_factory=dialogue.Notices)
+    triage: dialogue.Triage = Field(default_factory=dialogue.Triage)
+    loops: dialogue.Loops = Field(default_factory=dialogue.Loops)
     smtp: tables.Smtp | None = None
     channels: dict[InstanceName, tables.ChannelTable] = {}
     destinations: dict[InstanceName, tables.DestinationTable] = {}

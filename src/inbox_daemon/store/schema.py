@@ -166,6 +166,8 @@ handle = Table(
     _to("citizen", null=True),
     Column("first_seen_at", Instant, nullable=False),
     Column("last_seen_at", Instant, nullable=False),
+    # When its holder proved by a challenge that it is the same person's as the others; None: never.
+    Column("verified_at", Instant),
     UniqueConstraint("kind", "scope", "value"),
     sqlite_autoincrement=True,
 )
@@ -204,7 +206,11 @@ conversation = Table(
     Column("ticket_id", Text),
     Column("ticket_number", Text),
     Column("ticket_url", Text),
+    # The ticket's state in the shared vocabulary, as last told; None: never told.
+    Column("ticket_state", Text),
     _to("conversation", null=True, name="follows_id"),
+    # Triage: how often the citizen was asked which office it is for; None: no question is open.
+    Column("asked", Integer),
     sqlite_autoincrement=True,
 )
 Index("ix_conversation_citizen_id", conversation.c.citizen_id, conversation.c.destination, conversation.c.state)
@@ -221,7 +227,7 @@ message = Table(
     Column("fingerprint", Text, nullable=False),
     # in: from the citizen; out: from an agent
     Column("direction", Text, nullable=False, server_default="in"),
-    # message | edit | revoke | reaction | call
+    # message | edit | revoke | reaction | call | query (asked us, not an office: it makes no entry)
     Column("type", Text, nullable=False),
     Column("content", Text, nullable=False),
     _to("citizen"),
@@ -281,23 +287,64 @@ def is_waiting(attachments: FromClause) -> ColumnElement[bool]:
 
 Index("ix_attachment_message_id", attachment.c.message_id)
 
+# What is said to a citizen: an agent's public entry, or a notice of ours.
+reply = Table(
+    "reply",
+    metadata,
+    _key(),
+    _to("conversation"),
+    # What it was made for, once: `answer|DESTINATION|ENTRY|CITIZEN`, `NOTICE|…`.
+    Column("key", Text, nullable=False, unique=True),
+    # answer | the kind of a notice (acknowledgement, hours, down, closed, status, menu)
+    Column("origin", Text, nullable=False),
+    Column("destination", Text),
+    Column("ticket_id", Text),
+    Column("entry_id", Text),
+    Column("author", Text, nullable=False, server_default=""),
+    Column("at", Instant, nullable=False),
+    Column("learnt_at", Instant, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("html", Boolean, nullable=False),
+    # [{filename, media_type, remote, size, sha256?, path?}]
+    Column("files", JSON, nullable=False),
+    # [{id, title, description}] of a menu
+    Column("choices", JSON, nullable=False),
+    # Whom it answers where that is fixed; else it goes to the handle that wrote last.
+    Column("instance", Text),
+    _to("handle", null=True),
+    # waiting | held | accepted | sent | delivered | read | failed | withdrawn | parked | call (a person phones)
+    Column("state", Text, nullable=False, server_default="waiting"),
+    Column("reason", Text),
+    # The last state that the ticket was told of.
+    Column("told", Text),
+    # The earlier reply whose step carries this one, too: an agent's lines go together.
+    _to("reply", null=True, name="joined_id"),
+    sqlite_autoincrement=True,
+)
+Index("ix_reply_conversation_id", reply.c.conversation_id)
+Index("ix_reply_joined_id", reply.c.joined_id)
+Index("ix_reply_entry", reply.c.destination, reply.c.entry_id)
+
 dispatch = Table(
     "dispatch",
     metadata,
     _key(),
     _to("conversation"),
     Column("destination", Text, nullable=False),
-    # open | append | attach | note | close | send | notify
+    # open | append | attach | note | state | notify, in the lane of a destination; send, in that of a channel
     Column("kind", Text, nullable=False),
     Column("key", Text, nullable=False, unique=True),
     _to("message", null=True),
     _to("attachment", null=True),
+    # What a `send` says to the citizen (replies joined to it go along), or what a `note` reports of.
+    _to("reply", null=True),
     # A step of another row that must be done first (an attachment after its message).
     _to("dispatch", null=True, name="after_id"),
     # Ordered steps of one conversation go one at a time, by position (the citizen's time in microseconds).
     Column("ordered", Boolean, nullable=False),
     Column("position", BigInteger, nullable=False),
     # waiting → sending → done | waiting (provably not done) | unknown (look first) | parked | discarded
+    # held: an answer that waits for the citizen to write
     Column("state", Text, nullable=False, server_default="waiting"),
     Column("reason", Text),
     Column("attempts", Integer, nullable=False, server_default="0"),
@@ -333,6 +380,38 @@ Index(
     postgresql_where=_OPEN_STEPS,
 )
 Index("ix_dispatch_message_id", dispatch.c.message_id)
+Index("ix_dispatch_reply_id", dispatch.c.reply_id)
+
+# One portion of a `send` as it went, or is to go, to one address: what is tried once, and has a status of its own.
+portion = Table(
+    "portion",
+    metadata,
+    _key(),
+    _to("dispatch"),
+    # Portions of one try at one address; a later route replaces what an earlier one could not bring.
+    Column("route", Integer, nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("tag", Text, nullable=False, unique=True),
+    Column("instance", Text, nullable=False),
+    _to("handle"),
+    Column("template", Text),
+    Column("text", Text, nullable=False),
+    # [{filename, media_type, size, sha256, path}]
+    Column("files", JSON, nullable=False),
+    # Of the folded text, to know it again when some machine sends it back.
+    Column("body_hash", Text, nullable=False),
+    # planned → trying → accepted → sent → delivered → read | failed; planned → dropped
+    Column("state", Text, nullable=False, server_default="planned"),
+    Column("remote_id", Text),
+    Column("tried_at", Instant),
+    Column("settled_at", Instant),
+    Column("error_code", Text),
+    Column("reason", Text),
+    UniqueConstraint("dispatch_id", "route", "number"),
+    sqlite_autoincrement=True,
+)
+Index("ix_portion_remote", portion.c.instance, portion.c.remote_id)
+Index("ix_portion_handle_id", portion.c.handle_id, portion.c.tried_at)
 
 send_status = Table(
     "send_status",
@@ -356,6 +435,14 @@ cursor = Table(
     # Up to which envelope the source was told that we have it (mails marked or moved there).
     Column("told_id", _Id, nullable=False, server_default="0"),
     Column("updated_at", Instant, nullable=False),
+)
+
+follow = Table(
+    "follow",
+    metadata,
+    # Since when answers of a destination are carried to citizens: what agents wrote before stays where it is.
+    Column("destination", Text, primary_key=True),
+    Column("since", Instant, nullable=False),
 )
 
 lease = Table(

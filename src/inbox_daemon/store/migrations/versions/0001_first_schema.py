@@ -18,6 +18,7 @@ def upgrade() -> None:
     _citizen()
     _cursor()
     _envelope()
+    _follow()
     _installation()
     _lease()
     _send_status()
@@ -28,14 +29,18 @@ def upgrade() -> None:
     _malformed()
     _identity_event()
     _message()
+    _reply()
     _attachment()
     _dispatch()
+    _portion()
 
 
 def downgrade() -> None:
     for table in (
+        "portion",
         "dispatch",
         "attachment",
+        "reply",
         "message",
         "identity_event",
         "malformed",
@@ -46,6 +51,7 @@ def downgrade() -> None:
         "send_status",
         "lease",
         "installation",
+        "follow",
         "envelope",
         "cursor",
         "citizen",
@@ -123,6 +129,15 @@ def _envelope() -> None:
     )
 
 
+def _follow() -> None:
+    op.create_table(
+        "follow",
+        sa.Column("destination", sa.Text(), nullable=False),
+        sa.Column("since", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("destination", name=op.f("pk_follow")),
+    )
+
+
 def _installation() -> None:
     op.create_table(
         "installation",
@@ -192,7 +207,9 @@ def _conversation() -> None:
         sa.Column("ticket_id", sa.Text(), nullable=True),
         sa.Column("ticket_number", sa.Text(), nullable=True),
         sa.Column("ticket_url", sa.Text(), nullable=True),
+        sa.Column("ticket_state", sa.Text(), nullable=True),
         sa.Column("follows_id", _ID, nullable=True),
+        sa.Column("asked", sa.Integer(), nullable=True),
         sa.ForeignKeyConstraint(["citizen_id"], ["citizen.id"], name=op.f("fk_conversation_citizen_id")),
         sa.ForeignKeyConstraint(["follows_id"], ["conversation.id"], name=op.f("fk_conversation_follows_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_conversation")),
@@ -215,6 +232,7 @@ def _handle() -> None:
         sa.Column("citizen_id", _ID, nullable=True),
         sa.Column("first_seen_at", sa.BigInteger(), nullable=False),
         sa.Column("last_seen_at", sa.BigInteger(), nullable=False),
+        sa.Column("verified_at", sa.BigInteger(), nullable=True),
         sa.ForeignKeyConstraint(["citizen_id"], ["citizen.id"], name=op.f("fk_handle_citizen_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_handle")),
         sa.UniqueConstraint("kind", "scope", "value", name=op.f("uq_handle_kind_scope_value")),
@@ -314,6 +332,41 @@ def _message() -> None:
     op.create_index("ix_message_envelope_id", "message", ["envelope_id"], unique=False)
 
 
+def _reply() -> None:
+    op.create_table(
+        "reply",
+        sa.Column("id", _ID, autoincrement=True, nullable=False),
+        sa.Column("conversation_id", _ID, nullable=False),
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("origin", sa.Text(), nullable=False),
+        sa.Column("destination", sa.Text(), nullable=True),
+        sa.Column("ticket_id", sa.Text(), nullable=True),
+        sa.Column("entry_id", sa.Text(), nullable=True),
+        sa.Column("author", sa.Text(), server_default="", nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.Column("learnt_at", sa.BigInteger(), nullable=False),
+        sa.Column("text", sa.Text(), nullable=False),
+        sa.Column("html", sa.Boolean(), nullable=False),
+        sa.Column("files", sa.JSON(), nullable=False),
+        sa.Column("choices", sa.JSON(), nullable=False),
+        sa.Column("instance", sa.Text(), nullable=True),
+        sa.Column("handle_id", _ID, nullable=True),
+        sa.Column("state", sa.Text(), server_default="waiting", nullable=False),
+        sa.Column("reason", sa.Text(), nullable=True),
+        sa.Column("told", sa.Text(), nullable=True),
+        sa.Column("joined_id", _ID, nullable=True),
+        sa.ForeignKeyConstraint(["conversation_id"], ["conversation.id"], name=op.f("fk_reply_conversation_id")),
+        sa.ForeignKeyConstraint(["handle_id"], ["handle.id"], name=op.f("fk_reply_handle_id")),
+        sa.ForeignKeyConstraint(["joined_id"], ["reply.id"], name=op.f("fk_reply_joined_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_reply")),
+        sa.UniqueConstraint("key", name=op.f("uq_reply_key")),
+        sqlite_autoincrement=True,
+    )
+    op.create_index("ix_reply_conversation_id", "reply", ["conversation_id"], unique=False)
+    op.create_index("ix_reply_entry", "reply", ["destination", "entry_id"], unique=False)
+    op.create_index("ix_reply_joined_id", "reply", ["joined_id"], unique=False)
+
+
 def _attachment() -> None:
     op.create_table(
         "attachment",
@@ -360,6 +413,7 @@ def _dispatch() -> None:
         sa.Column("key", sa.Text(), nullable=False),
         sa.Column("message_id", _ID, nullable=True),
         sa.Column("attachment_id", _ID, nullable=True),
+        sa.Column("reply_id", _ID, nullable=True),
         sa.Column("after_id", _ID, nullable=True),
         sa.Column("ordered", sa.Boolean(), nullable=False),
         sa.Column("position", sa.BigInteger(), nullable=False),
@@ -378,6 +432,7 @@ def _dispatch() -> None:
         sa.ForeignKeyConstraint(["attachment_id"], ["attachment.id"], name=op.f("fk_dispatch_attachment_id")),
         sa.ForeignKeyConstraint(["conversation_id"], ["conversation.id"], name=op.f("fk_dispatch_conversation_id")),
         sa.ForeignKeyConstraint(["message_id"], ["message.id"], name=op.f("fk_dispatch_message_id")),
+        sa.ForeignKeyConstraint(["reply_id"], ["reply.id"], name=op.f("fk_dispatch_reply_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_dispatch")),
         sa.UniqueConstraint("key", name=op.f("uq_dispatch_key")),
         sqlite_autoincrement=True,
@@ -399,3 +454,35 @@ def _dispatch() -> None:
         sqlite_where=sa.text("state NOT IN ('done', 'discarded')"),
         postgresql_where=sa.text("state NOT IN ('done', 'discarded')"),
     )
+    op.create_index("ix_dispatch_reply_id", "dispatch", ["reply_id"], unique=False)
+
+
+def _portion() -> None:
+    op.create_table(
+        "portion",
+        sa.Column("id", _ID, autoincrement=True, nullable=False),
+        sa.Column("dispatch_id", _ID, nullable=False),
+        sa.Column("route", sa.Integer(), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("tag", sa.Text(), nullable=False),
+        sa.Column("instance", sa.Text(), nullable=False),
+        sa.Column("handle_id", _ID, nullable=False),
+        sa.Column("template", sa.Text(), nullable=True),
+        sa.Column("text", sa.Text(), nullable=False),
+        sa.Column("files", sa.JSON(), nullable=False),
+        sa.Column("body_hash", sa.Text(), nullable=False),
+        sa.Column("state", sa.Text(), server_default="planned", nullable=False),
+        sa.Column("remote_id", sa.Text(), nullable=True),
+        sa.Column("tried_at", sa.BigInteger(), nullable=True),
+        sa.Column("settled_at", sa.BigInteger(), nullable=True),
+        sa.Column("error_code", sa.Text(), nullable=True),
+        sa.Column("reason", sa.Text(), nullable=True),
+        sa.ForeignKeyConstraint(["dispatch_id"], ["dispatch.id"], name=op.f("fk_portion_dispatch_id")),
+        sa.ForeignKeyConstraint(["handle_id"], ["handle.id"], name=op.f("fk_portion_handle_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_portion")),
+        sa.UniqueConstraint("dispatch_id", "route", "number", name=op.f("uq_portion_dispatch_id_route_number")),
+        sa.UniqueConstraint("tag", name=op.f("uq_portion_tag")),
+        sqlite_autoincrement=True,
+    )
+    op.create_index("ix_portion_handle_id", "portion", ["handle_id", "tried_at"], unique=False)
+    op.create_index("ix_portion_remote", "portion", ["instance", "remote_id"], unique=False)
