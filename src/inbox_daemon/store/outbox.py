@@ -45,6 +45,7 @@ class Step:
     key: MessageKey
     message_id: int | None
     attachment_id: int | None
+    reply_id: int | None
     attempts: int
     tried_for: timedelta
     fence: int
@@ -69,6 +70,7 @@ def add(
     message_id: int | None = None,
     attachment_id: int | None = None,
     after_id: int | None = None,
+    reply_id: int | None = None,
 ) -> int:
     """Write one step; returns its id."""
     values = {
@@ -81,6 +83,7 @@ def add(
         "message_id": message_id,
         "attachment_id": attachment_id,
         "after_id": after_id,
+        "reply_id": reply_id,
         "delay_": delay // timedelta(microseconds=1),
     }
     return int(connection.execute(_ADD, values).scalar_one())
@@ -98,6 +101,7 @@ def _claimable(settle: timedelta) -> ColumnElement[bool]:
     )
     blocked = exists().where(
         other.c.conversation_id == dispatch.c.conversation_id,
+        other.c.destination == dispatch.c.destination,
         is_open(other),
         other.c.id != dispatch.c.id,
         other.c.kind != NOTIFY,
@@ -172,6 +176,7 @@ def take(connection: Connection, rows: Sequence[Row[Any]], holder: str, lease: t
             key=MessageKey(row.key),
             message_id=row.message_id,
             attachment_id=row.attachment_id,
+            reply_id=row.reply_id,
             attempts=row.attempts + 1,
             tried_for=now - (row.first_tried_at or now),
             fence=row.fence + 1,

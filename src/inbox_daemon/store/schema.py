@@ -248,6 +248,7 @@ message = Table(
 Index("ix_message_conversation_id", message.c.conversation_id)
 Index("ix_message_envelope_id", message.c.envelope_id)
 Index("ix_message_day", message.c.day, message.c.instance)
+Index("ix_message_handle_id", message.c.handle_id, message.c.sent_at)
 
 attachment = Table(
     "attachment",
@@ -381,6 +382,14 @@ Index(
 )
 Index("ix_dispatch_message_id", dispatch.c.message_id)
 Index("ix_dispatch_reply_id", dispatch.c.reply_id)
+_WRITTEN = text("entry_id IS NOT NULL")
+Index(
+    "ix_dispatch_entry",
+    dispatch.c.destination,
+    dispatch.c.entry_id,
+    sqlite_where=_WRITTEN,
+    postgresql_where=_WRITTEN,
+)
 
 # One portion of a `send` as it went, or is to go, to one address: what is tried once, and has a status of its own.
 portion = Table(

@@ -330,6 +330,7 @@ def _message() -> None:
     op.create_index("ix_message_conversation_id", "message", ["conversation_id"], unique=False)
     op.create_index("ix_message_day", "message", ["day", "instance"], unique=False)
     op.create_index("ix_message_envelope_id", "message", ["envelope_id"], unique=False)
+    op.create_index("ix_message_handle_id", "message", ["handle_id", "sent_at"], unique=False)
 
 
 def _reply() -> None:
@@ -444,6 +445,14 @@ def _dispatch() -> None:
         unique=False,
         sqlite_where=sa.text("state NOT IN ('done', 'discarded')"),
         postgresql_where=sa.text("state NOT IN ('done', 'discarded')"),
+    )
+    op.create_index(
+        "ix_dispatch_entry",
+        "dispatch",
+        ["destination", "entry_id"],
+        unique=False,
+        sqlite_where=sa.text("entry_id IS NOT NULL"),
+        postgresql_where=sa.text("entry_id IS NOT NULL"),
     )
     op.create_index("ix_dispatch_message_id", "dispatch", ["message_id"], unique=False)
     op.create_index(

@@ -1,0 +1,307 @@
+"""What is said to citizens: each reply once, its step in the lane of a channel, and what became of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, Row, and_, exists, func, insert, or_, select, update
+
+from inbox_daemon.model import Attachment, Choice, Handle, MessageKey, Proof
+from inbox_daemon.store import outbox
+from inbox_daemon.store.clock import after_now, db_now
+from inbox_daemon.store.conversations import Conversation
+from inbox_daemon.store.schema import dispatch, follow, handle, is_open, message, reply, to_micros
+
+SEND = "send"
+ANSWER = "answer"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """Where a reply goes: a channel's instance, and the handle that wrote there. `last_at` is when it last did."""
+
+    instance: str
+    handle_id: int
+    handle: Handle
+    last_at: datetime
+
+
+def add(
+    connection: Connection,
+    *,
+    conversation: Conversation,
+    key: str,
+    origin: str,
+    text: str,
+    at: datetime,
+    destination: str | None = None,
+    ticket_id: str | None = None,
+    entry_id: str | None = None,
+    author: str = "",
+    html: bool = False,
+    files: Sequence[Attachment] = (),
+    choices: Sequence[Choice] = (),
+    instance: str | None = None,
+    handle_id: int | None = None,
+) -> int | None:
+    """Write a reply, once under its `key`; returns its id, None when it is there already.
+
+    With `instance` and `handle_id` it goes to exactly them, else to whoever wrote last in the conversation by then.
+    It goes nowhere before `schedule` gives it a step.
+    """
+    if connection.execute(select(reply.c.id).where(reply.c.key == key)).first() is not None:
+        return None
+    return int(
+        connection.execute(
+            insert(reply)
+            .values(
+                conversation_id=conversation.id,
+                key=key,
+                origin=origin,
+                destination=destination,
+                ticket_id=ticket_id,
+                entry_id=entry_id,
+                author=author,
+                at=at,
+                learnt_at=db_now(),
+                text=text,
+                html=html,
+                files=[_file(one) for one in files],
+                choices=[asdict(one) for one in choices],
+                instance=instance,
+                handle_id=handle_id,
+            )
+            .returning(reply.c.id)
+        ).scalar_one()
+    )
+
+
+def _file(file: Attachment) -> dict[str, Any]:
+    return {"filename": file.filename, "media_type": file.media_type, "remote": file.remote, "size": file.size}
+
+
+def schedule(
+    connection: Connection,
+    reply_id: int,
+    *,
+    conversation: Conversation,
+    lane: str,
+    at: datetime,
+    delay: timedelta = timedelta(0),
+) -> int:
+    """Give a reply its step in the lane of a channel's instance, to be sent after `delay`; returns the step's id."""
+    return outbox.add(
+        connection,
+        conversation_id=conversation.id,
+        destination=lane,
+        kind=SEND,
+        key=f"{conversation.case_number}.r{reply_id}",
+        position=to_micros(at),
+        ordered=True,
+        delay=delay,
+        reply_id=reply_id,
+    )
+
+
+def tell(
+    connection: Connection,
+    *,
+    conversation: Conversation,
+    key: str,
+    origin: str,
+    text: str,
+    at: datetime,
+    instance: str,
+    handle_id: int,
+    choices: Sequence[Choice] = (),
+    delay: timedelta = timedelta(0),
+) -> bool:
+    """Say something of our own to the handle that wrote on `instance`, once under `key`; False when it was said."""
+    reply_id = add(
+        connection,
+        conversation=conversation,
+        key=key,
+        origin=origin,
+        text=text,
+        at=at,
+        choices=choices,
+        instance=instance,
+        handle_id=handle_id,
+    )
+    if reply_id is None:
+        return False
+    schedule(connection, reply_id, conversation=conversation, lane=instance, at=at, delay=delay)
+    return True
+
+
+def last_target(connection: Connection, conversation_id: int) -> Target | None:
+    """Who wrote last in a conversation, and where; None where nobody who wrote can be named."""
+    row = connection.execute(
+        select(message.c.instance, message.c.handle_id)
+        .where(
+            message.c.conversation_id == conversation_id,
+            message.c.direction == "in",
+            message.c.type.in_(["message", "edit"]),
+            message.c.handle_id.is_not(None),
+        )
+        .order_by(message.c.sent_at.desc(), message.c.id.desc())
+        .limit(1)
+    ).one_or_none()
+    return None if row is None else target(connection, row.instance, row.handle_id)
+
+
+def target(connection: Connection, instance: str, handle_id: int) -> Target | None:
+    """This handle on this instance, as of now; None when the handle is not known any more."""
+    row = connection.execute(select(handle).where(handle.c.id == handle_id)).one_or_none()
+    if row is None:
+        return None
+    last_at = connection.execute(
+        select(func.max(message.c.sent_at)).where(
+            message.c.handle_id == handle_id, message.c.instance == instance, message.c.direction == "in"
+        )
+    ).scalar_one()
+    made = Handle(kind=row.kind, value=row.value, scope=row.scope, proof=Proof(row.proof))
+    return Target(instance=instance, handle_id=handle_id, handle=made, last_at=last_at or row.last_seen_at)
+
+
+def joinable(connection: Connection, conversation_id: int, *, lane: str, destination: str, author: str) -> int | None:
+    """The newest reply of a conversation, if a further line of the same agent can go together with it.
+
+    It must be untried and still within its grace; and it is the last, so that the order stays.
+    """
+    row = connection.execute(
+        select(reply, dispatch.c.state.label("step_state"), (dispatch.c.due_at > db_now()).label("in_grace"))
+        .join(dispatch, and_(dispatch.c.reply_id == reply.c.id, dispatch.c.kind == SEND))
+        .where(dispatch.c.conversation_id == conversation_id, dispatch.c.destination == lane, is_open(dispatch))
+        .order_by(dispatch.c.position.desc(), dispatch.c.id.desc())
+        .limit(1)
+    ).one_or_none()
+    if row is None or row.step_state != "waiting" or not row.in_grace:
+        return None
+    fits = row.origin == ANSWER and row.destination == destination and row.author == author
+    return int(row.id) if fits else None
+
+
+def join(connection: Connection, reply_id: int, leader_id: int, delay: timedelta) -> None:
+    """Let a reply go with an earlier one, whose step waits anew."""
+    connection.execute(update(reply).where(reply.c.id == reply_id).values(joined_id=leader_id))
+    connection.execute(
+        update(dispatch)
+        .where(dispatch.c.reply_id == leader_id, dispatch.c.kind == SEND, dispatch.c.state == "waiting")
+        .values(due_at=after_now(delay))
+    )
+
+
+def read_together(connection: Connection, leader_id: int) -> list[Row[Any]]:
+    """A reply and those joined to it, in order."""
+    return list(
+        connection.execute(
+            select(reply)
+            .where(or_(reply.c.id == leader_id, reply.c.joined_id == leader_id))
+            .order_by(reply.c.at, reply.c.id)
+        )
+    )
+
+
+def read(connection: Connection, reply_id: int) -> Row[Any]:
+    """The reply with this id, which must exist."""
+    return connection.execute(select(reply).where(reply.c.id == reply_id)).one()
+
+
+def of_several(connection: Connection, destination: str, entry_id: str) -> bool:
+    """Whether an entry was filed for more than one citizen: their tickets were merged."""
+    number = connection.execute(
+        select(func.count()).select_from(reply).where(reply.c.destination == destination, reply.c.entry_id == entry_id)
+    ).scalar_one()
+    return int(number) > 1
+
+
+def is_ours(connection: Connection, destination: str, entry_id: str) -> bool:
+    """Whether we wrote this entry."""
+    return bool(
+        connection.execute(
+            select(
+                exists().where(
+                    dispatch.c.destination == destination,
+                    dispatch.c.entry_id == entry_id,
+                    dispatch.c.entry_id.is_not(None),
+                )
+            )
+        ).scalar_one()
+    )
+
+
+def set_state(connection: Connection, leader_id: int, state: str, reason: str | None = None) -> bool:
+    """Where a reply, and those that go with it, stand now; False when that was known.
+
+    What an agent took back alone stays taken back.
+    """
+    return bool(
+        connection.execute(
+            update(reply)
+            .where(
+                or_(reply.c.id == leader_id, reply.c.joined_id == leader_id),
+                reply.c.state != "withdrawn",
+                or_(reply.c.state != state, func.coalesce(reply.c.reason, "") != (reason or "")),
+            )
+            .values(state=state, reason=reason)
+        ).rowcount
+    )
+
+
+def withdraw(connection: Connection, reply_ids: Sequence[int]) -> None:
+    """These are not public any more: they go nowhere."""
+    connection.execute(update(reply).where(reply.c.id.in_(reply_ids)).values(state="withdrawn"))
+
+
+def release(connection: Connection, *, conversation_id: int, instance: str, handle_id: int | None) -> int:
+    """The citizen wrote: what was held for them goes now. Returns how many steps.
+
+    Held for the conversation, or for this handle of another one: a channel's window is open for both.
+    """
+    waits = and_(
+        reply.c.state == "held",
+        or_(
+            reply.c.conversation_id == conversation_id,
+            and_(reply.c.instance == instance, reply.c.handle_id == handle_id, reply.c.handle_id.is_not(None)),
+        ),
+    )
+    ids = list(connection.execute(select(reply.c.id).where(waits)).scalars())
+    if not ids:
+        return 0
+    connection.execute(
+        update(reply)
+        .where(or_(reply.c.id.in_(ids), reply.c.joined_id.in_(ids)), reply.c.state == "held")
+        .values(state="waiting", reason=None)
+    )
+    connection.execute(
+        update(reply).where(reply.c.id.in_(ids), reply.c.origin == ANSWER).values(instance=None, handle_id=None)
+    )
+    return connection.execute(
+        update(dispatch)
+        .where(
+            is_open(dispatch),
+            dispatch.c.reply_id.in_(ids),
+            dispatch.c.kind == SEND,
+            dispatch.c.state.in_(["held", "parked"]),
+        )
+        .values(state="waiting", due_at=db_now(), reason=None, attempts=0, first_tried_at=None)
+    ).rowcount
+
+
+def since(connection: Connection, destination: str) -> datetime:
+    """From when on a destination's answers are carried; the first call sets it."""
+    found = connection.execute(select(follow.c.since).where(follow.c.destination == destination)).scalar_one_or_none()
+    if found is None:
+        connection.execute(insert(follow).values(destination=destination, since=db_now()))
+        return since(connection, destination)
+    moment: datetime = found
+    return moment
+
+
+def note_key(case_number: str, reply_id: int, number: int) -> MessageKey:
+    """Key of the `number`-th note about a reply."""
+    return MessageKey(f"{case_number}.r{reply_id}s{number}")
