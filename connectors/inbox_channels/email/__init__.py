@@ -1,4 +1,4 @@
-"""E-mail: citizens' mails out of one folder of a mailbox, over IMAP (`README.md`)."""
+"""E-mail: citizens' mails out of one folder of a mailbox, over IMAP, and answers to them (`README.md`)."""
 
 from __future__ import annotations
 
@@ -23,7 +23,10 @@ _WHY = {
 def parse_envelope(envelope: Envelope, settings: EmailSettings) -> Sequence[Event]:
     """Events of one raw mail. One that was taken in without its body becomes a message that says where it is."""
     options = ParseOptions(
-        own_addresses=settings.own_addresses, authserv_id=settings.authserv_id, zone=ZoneInfo(settings.timezone)
+        own_addresses=settings.own_addresses,
+        authserv_id=settings.authserv_id,
+        zone=ZoneInfo(settings.timezone),
+        language=settings.language,
     )
     events = parse(envelope, options)
     why = envelope.headers.get(TRUNCATED)
@@ -40,11 +43,11 @@ def _incomplete(message: Message, envelope: Envelope, why: str) -> Message:
 
 plugin = ChannelPlugin(
     kind="email",
-    summary="a mailbox over IMAP: polled and watched, marked or moved only when configured",
+    summary="a mailbox over IMAP, polled and watched; answers go by the mail server of [smtp]",
     settings=EmailSettings,
     build=build,
     parse=parse_envelope,
     isolated=True,
     sample=(files(__package__) / "sample.toml").read_text(encoding="utf-8"),
-    powers=("Polled", "Watching", "Fetching"),
+    powers=("Polled", "Watching", "Fetching", "Replying"),
 )

@@ -1,4 +1,7 @@
-"""The e-mail channel: one folder of one mailbox over IMAP, polled and watched by IDLE from a thread of its own."""
+"""The e-mail channel: one folder of one mailbox over IMAP, polled and watched by IDLE from a thread of its own.
+
+Answers go out by the mail server that the core lends (`sending`).
+"""
 
 from __future__ import annotations
 
@@ -14,9 +17,10 @@ from typing import TypeVar, TypeVarTuple
 from inbox_channels.email.imap import Mailbox, tls_context
 from inbox_channels.email.parse import attachment_bytes, self_test
 from inbox_channels.email.reading import TRUNCATED, Reader
+from inbox_channels.email.sending import Postman
 from inbox_channels.email.settings import EmailSettings
 from inbox_daemon.errors import Gone, SettingsError
-from inbox_daemon.model import Attachment, Cursor, Envelope
+from inbox_daemon.model import Attachment, Cursor, Envelope, Handle, Reply, Sent, Window
 from inbox_daemon.plugins import Context, Page
 
 WITHOUT_IDLE_SECONDS = 60.0
@@ -29,7 +33,10 @@ Ts = TypeVarTuple("Ts")
 
 
 class EmailChannel:
-    """Powers: `Polled`, `Watching`, `Fetching`. All IMAP runs in one thread, so a connection never has two users."""
+    """Powers: `Polled`, `Watching`, `Fetching`, `Replying`.
+
+    All IMAP runs in one thread, so a connection never has two users.
+    """
 
     def __init__(self, settings: EmailSettings, context: Context) -> None:
         self.poll_seconds = settings.poll_seconds
@@ -46,16 +53,19 @@ class EmailChannel:
             now=context.now,
         )
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"imap-{context.instance}")
+        self._postman = Postman(settings, context)
+        self.rules = self._postman.rules
         self._stop = threading.Event()  # of the wait that is on
         self._closed = False
 
     async def check(self) -> None:
-        """Log in over a connection of its own and look at the folder, read-only."""
+        """Log in over a connection of its own and look at the folder, read-only; log in where answers are sent."""
         mailbox = Mailbox(self._settings, self._tls, readonly=True)
         try:
             await asyncio.to_thread(self._look, mailbox)
         finally:
             await asyncio.to_thread(mailbox.close)
+        await self._postman.check()
 
     def _look(self, mailbox: Mailbox) -> None:
         folder = mailbox.select()
@@ -108,6 +118,18 @@ class EmailChannel:
         data = await asyncio.to_thread(attachment_bytes, envelope.body, attachment.remote)
         for start in range(0, len(data), CHUNK_BYTES):
             yield data[start : start + CHUNK_BYTES]
+
+    def window(self, last_inbound: datetime | None) -> Window:
+        """No limit: mail may be answered at any time."""
+        return Window()
+
+    def address(self, handles: Sequence[Handle]) -> Handle | None:
+        """The mail address that wrote: proven, or else (`answer_unproven`) as the mail says."""
+        return self._postman.address(handles)
+
+    async def send(self, reply: Reply) -> Sent:
+        """Send one mail, once; its Message-ID is the same on every try."""
+        return await self._postman.send(reply)
 
     async def aclose(self) -> None:
         """Log out; a call that still hangs in the connection is cut off."""

@@ -21,7 +21,9 @@ from inbox_channels.email.parse_html import html_to_text
 from inbox_channels.email.parse_kinds import automatic_kind, is_authentic, read_bounce
 from inbox_channels.email.parse_mime import MAX_MESSAGE_BYTES, Part, parse_mime
 from inbox_channels.email.parse_reply import split_reply
+from inbox_channels.email.parse_returned import about_ours
 from inbox_channels.email.parse_words import clean_text, decode
+from inbox_channels.email.wording import Language
 from inbox_daemon.errors import Gone, Permanent
 from inbox_daemon.model import (
     Attachment,
@@ -52,23 +54,29 @@ class ParseOptions:
 
     `own_addresses`: mail from these is an agent's or our own, not a citizen's. `authserv_id`: whose
     Authentication-Results count ("" for a server that writes no name, as Microsoft's; None: nobody's, every sender is
-    a hint). `zone`: in which times are given, and read where a mail names no offset.
+    a hint). `zone`: in which times are given, and read where a mail names no offset. `language`: in which it is said
+    why a mail of ours came back.
     """
 
     own_addresses: tuple[str, ...] = ()
     authserv_id: str | None = None
     zone: tzinfo = _ZONE
+    language: Language = "es-AR"
 
 
 def parse(envelope: Envelope, options: ParseOptions) -> list[Event]:
-    """The one message that a mail is. Raises `Permanent` when the bytes are no mail and hold no words."""
+    """The one message that a mail is, or what it says about a mail of ours.
+
+    Raises `Permanent` when the bytes are no mail and hold no words.
+    """
     raw = envelope.body
     if not raw.strip():
         raise Permanent("the mail is empty: no header and no text")
     root = parse_mime(raw)
     if not any(name in root.headers for name in _MAIL_FIELDS) and not _is_readable(raw):
         raise Permanent("these bytes are no mail: no header that belongs to one, and no readable text")
-    return [_message(root, envelope, options)]
+    message = _message(root, envelope, options)
+    return [about_ours(root, message, options.own_addresses, options.language) or message]
 
 
 def attachment_bytes(raw: bytes, remote: str) -> bytes:

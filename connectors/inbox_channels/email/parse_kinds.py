@@ -124,6 +124,14 @@ def _is_bounce(root: Part, subject: str, local: str) -> bool:
     return looks and (_DAEMON.match(local) is not None or _null_path(root.headers))
 
 
+def is_machine_report(root: Part, sender: str) -> bool:
+    """Whether a bounce was made by a mail server, and is none that somebody passes on with words of their own."""
+    report = root.type_params.get("report-type", "").lower() if root.media_type == "multipart/report" else ""
+    if report == "delivery-status" or "x-failed-recipients" in root.headers or _null_path(root.headers):
+        return True
+    return _DAEMON.match(sender.partition("@")[0]) is not None
+
+
 def read_bounce(root: Part) -> Bounce:
     """Which mail came back, to whom it went and why, from an RFC 3464 report or what looks like one."""
     details: dict[str, str] = {}
@@ -147,11 +155,16 @@ _STATUS_FIELD = re.compile(
     r"(?im)^(final-recipient|original-recipient|action|status|diagnostic-code)[ \t]*:[ \t]*([^\n]*(?:\n[ \t]+[^\n]*)*)"
 )
 
+_BLANK_LINE = re.compile(r"\n[ \t]*\n")
+
 
 def _delivery_status(text: str) -> dict[str, str]:
-    found: dict[str, str] = {}
-    for match in _STATUS_FIELD.finditer(text.replace("\r\n", "\n")):
-        found.setdefault(match[1].lower(), clean_line(match[2])[:300])
+    """What a report says of the recipient whom the mail did not reach, or else of the first one."""
+    text = text.replace("\r\n", "\n")
+    groups = [fields for group in _BLANK_LINE.split(text) if (fields := _status_fields(group))]
+    several = sum("final-recipient" in group for group in groups) > 1
+    failed = (group for group in groups if group.get("action", "").lower().startswith("failed"))
+    found = next(failed, groups[0]) if several else _status_fields(text)
     recipient = (found.get("final-recipient") or found.get("original-recipient") or "").rpartition(";")[2].strip()
     named = {
         "failed_recipient": recipient,
@@ -160,6 +173,13 @@ def _delivery_status(text: str) -> dict[str, str]:
         "diagnostic": found.get("diagnostic-code", ""),
     }
     return {key: value for key, value in named.items() if value}
+
+
+def _status_fields(text: str) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for match in _STATUS_FIELD.finditer(text):
+        found.setdefault(match[1].lower(), clean_line(match[2])[:300])
+    return found
 
 
 # ---------------------------------------------------------------- Authentication-Results (RFC 8601)

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, Field, model_validator
 
+from inbox_channels.email.wording import Language
 from inbox_daemon.plugins import PluginSettings, Secret
 
 
@@ -31,6 +32,10 @@ def _zone(value: str) -> str:
 def _given(value: str) -> str:
     if not value:
         raise ValueError("is empty: write the value that the mail administrator gave")
+    return _one_line(value)
+
+
+def _one_line(value: str) -> str:
     if any(ord(sign) < 32 or ord(sign) == 127 for sign in value):  # a line break would end the IMAP command
         raise ValueError("has a line break or another control character in it: remove it")
     return value
@@ -78,6 +83,11 @@ class EmailSettings(PluginSettings):
     max_message_bytes: Annotated[int, Field(ge=65_536, le=26_214_400)] = 26_214_400
     after: Literal["nothing", "seen", "move"] = "nothing"
     move_to: str = ""
+    from_address: Annotated[str, AfterValidator(_address)] | None = None
+    from_name: Annotated[str, AfterValidator(_one_line)] = ""
+    language: Language = "es-AR"
+    answer_unproven: bool = True
+    max_reply_file_bytes: Annotated[int, Field(ge=0, le=26_214_400)] = 7_000_000
 
     @model_validator(mode="after")
     def _fits_together(self) -> EmailSettings:
@@ -100,4 +110,10 @@ class EmailSettings(PluginSettings):
     def own_addresses(self) -> tuple[str, ...]:
         """Addresses at which this office writes: mail from them is our own."""
         user: str = getattr(self, "user", "")  # absent when nothing was validated (`explain`)
-        return self.addresses or ((user.lower(),) if "@" in user else ())
+        named = self.addresses or ((user.lower(),) if "@" in user else ())
+        return tuple(dict.fromkeys((*named, self.from_address))) if self.from_address else named
+
+    @property
+    def sending_address(self) -> str:
+        """The address that answers come from; empty where none is known."""
+        return self.from_address or next(iter(self.own_addresses), "")

@@ -49,6 +49,10 @@ def made(**changes: Any) -> EmailSettings:
         ({"max_message_bytes": 100}, "greater than or equal to 65536"),
         ({"rescan_days": 0}, "greater than or equal to 1"),
         ({"port": 0}, "greater than or equal to 1"),
+        ({"from_address": "Mesa <mesa@centro.test>"}, "is no plain address"),
+        ({"from_name": "Mesa\r\nBcc: otro@centro.test"}, "control character"),
+        ({"language": "qom"}, "'es-AR' or 'en'"),
+        ({"max_reply_file_bytes": -1}, "greater than or equal to 0"),
         ({"carpeta": "INBOX"}, "Extra inputs are not permitted"),
     ],
 )
@@ -78,6 +82,15 @@ def test_ports_and_own_addresses_follow_from_the_rest() -> None:
     assert made(addresses=["Consultas@Centro.TEST"]).own_addresses == ("consultas@centro.test",)
 
 
+def test_the_address_that_answers_come_from_is_one_of_its_own() -> None:
+    assert made().sending_address == "mesa@centro.test"
+    assert made(user="mesa").sending_address == ""
+    assert made(addresses=["a@centro.test", "b@centro.test"]).sending_address == "a@centro.test"
+    other = made(from_address="Respuestas@Centro.test")
+    assert other.sending_address == "respuestas@centro.test"
+    assert other.own_addresses == ("mesa@centro.test", "respuestas@centro.test")
+
+
 def test_no_secret_shows() -> None:
     settings = made(password=Secret("clave-7531"))
     assert "7531" not in repr(settings)
@@ -95,7 +108,7 @@ def test_the_sample_is_valid_and_its_defaults_are_the_real_ones() -> None:
         if line.startswith("# "):
             shown |= tomllib.loads(line[2:])
     assert set(shown) | set(table) | {"password"} == set(EmailSettings.model_fields)
-    examples = {"ca_file", "addresses", "authserv_id", "import_since", "move_to", "port"}
+    examples = {"ca_file", "addresses", "authserv_id", "import_since", "move_to", "port", "from_address", "from_name"}
     for key in set(shown) - examples:
         assert shown[key] == EmailSettings.model_fields[key].default, key
     EmailSettings.model_validate(table | shown | {"password": Secret("clave"), "after": "move"})
