@@ -2,64 +2,50 @@
 
 `GraphFake` keeps files, takes sends and remembers every request. A `Fault` put in line with `fail` befalls the next
 request of that call; everything else goes well. Its clock can be moved, so that addresses and ids expire in a test.
+
+It is both ends of a round trip, too: Meta, and the phones of the citizens.
+
+    fake.webhook = f"{daemon.url}/hooks/whatsapp-centro"   # where to post; until it is set nothing is posted
+    fake.write(ana.text("Hola", at=fake.now))              # a citizen writes; posted until it is answered with 200
+    fake.inbox(ana)                                        # what her phone shows of ours: `Received`, in order
+    fake.write(ana.choose(menu, "salud", at=fake.now))     # she taps a line of a menu that she received
+    fake.untold                                            # webhooks that the daemon has not taken yet
+
+Webhooks are signed with the app secret of the constructor (`app_secret`, SECRET by default). Each accepted send has a
+`Fate`, which says what its statuses are and how they come: the next in line (`destine`), else what `fate_of` says of
+it. Without more, that is sent, delivered and read, some milliseconds after the answer. Statuses are told however the
+answer to the send goes: `fail("send", Fault(wait_seconds=9, done=True))` is a time-out after it was accepted,
+`Fault(status=502, raw=b"", done=True)` a 5xx after it, and without `done` neither was accepted. `trouble` is asked for
+a fault where none is in line. Meta's limits are kept where they are set: `window` (131047 for what is no template,
+reckoned from `write` and `heard`), `pair` (131056), `throughput` (130429), `templates` (132000, 132001).
+Everything may be called from another thread than the one in which the fake runs.
 """
 
 from __future__ import annotations
 
 import asyncio
-import base64
-import hashlib
 import itertools
 import json
 from collections import deque
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
-import aiohttp
 from aiohttp import web
 
-from support.graph_fake_citizens import PHONE_NUMBER_ID, SECRET, Update, body, sign, status_update
+from support.graph_fake_citizens import PHONE_NUMBER_ID, SECRET, Phone, Update, body, status_update
+from support.graph_fake_faults import Fault, befall, error_answer
+from support.graph_fake_files import Files
+from support.graph_fake_posts import Posts
+from support.graph_fake_sends import MEDIA, UPLOADS, Fate, Pace, Received, Windows, lines, mistake, words
+
+__all__ = ["TOKEN", "Call", "Fate", "Fault", "GraphFake", "Pace", "Received", "run_graph"]
 
 TOKEN = "token-of-the-fake"
-URL_LIFE = timedelta(minutes=5)
-ID_LIFE = timedelta(days=7)
 
 Call = Literal["number", "media", "download", "upload", "send"]
-
-HTTP_OF_CODE: Mapping[int, int] = {
-    **dict.fromkeys((0, 190), 401),
-    **dict.fromkeys((3, 1, 131000, 131057), 500),
-    **dict.fromkeys((10, 200, 299, 131005, 368, 131031, 130497), 403),
-    **dict.fromkeys((2, 131016), 503),
-    **dict.fromkeys((132001, 132007), 404),
-    80007: 429,
-}
-"""HTTP status that goes with an error code; 400 for all others."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fault:
-    """What befalls one request. With `done` its work is done all the same (the answer alone goes wrong)."""
-
-    code: int | None = None
-    """Error code of Meta, answered in its JSON form."""
-    subcode: int = 0
-    status: int | None = None
-    raw: bytes | None = None
-    """An answer that isn't the Graph API's (a proxy's page), with `status`."""
-    headers: Mapping[str, str] = field(default_factory=dict)
-    wait_seconds: float = 0.0
-    """Silence before the answer."""
-    cut_after: int | None = None
-    """The connection drops: after this many bytes of a file, or without an answer."""
-    url: str | None = None
-    """For `media`: the address that is told instead of the true one."""
-    endless: bool = False
-    """For `download`: bytes without end and without a length."""
-    done: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,50 +58,83 @@ class Seen:
     body: Mapping[str, Any] = field(default_factory=dict)
 
 
-@dataclass(slots=True, kw_only=True)
-class _File:
-    content: bytes
-    media_type: str
-    expires_at: datetime
-
-
 class GraphFake:
-    """State of the fake: files in, messages out. Start it with `run_graph`."""
+    """State of the fake: files and citizens' words in, messages out. Start it with `run_graph`.
 
-    def __init__(self, *, phone_number_id: str = PHONE_NUMBER_ID, token: str = TOKEN, app_secret: str = SECRET) -> None:
+    `running`: the clock goes on by itself; else it stands until a test moves `now`.
+    """
+
+    def __init__(
+        self,
+        *,
+        phone_number_id: str = PHONE_NUMBER_ID,
+        token: str = TOKEN,
+        app_secret: str = SECRET,
+        running: bool = False,
+    ) -> None:
         self.phone_number_id = phone_number_id
         self.token = token
         self.app_secret = app_secret
         self.url = ""
-        self.now = datetime.now(UTC)
         self.seen: list[Seen] = []
         self.sent: list[dict[str, Any]] = []
         """Bodies of the sends that were accepted, each with its `wamid`."""
+        self.accepted: list[Received] = []
+        """The same sends as they look at the citizen's end, those that fail later included."""
         self.uploads: list[tuple[str, str, bytes]] = []
         self.webhook: str = ""
-        """Where signed status webhooks are posted after each accepted send; empty: nowhere."""
-        self.status_first = False
-        """Whether the status arrives before the answer to the send."""
-        self._files: dict[str, _File] = {}
+        """Where signed webhooks are posted; empty: nowhere."""
+        self.window: timedelta | None = None
+        """How long after a citizen's last message free answers are taken; None: always."""
+        self.pair: Pace | None = None
+        """Meta's own is `Pace(6, burst=45)`."""
+        self.throughput: Pace | None = None
+        self.templates: dict[str, int] = {}
+        """Approved templates with the number of their parameters; none: all are approved."""
+        self.fate_of: Callable[[Received], Fate] = lambda _: Fate()
+        self.trouble: Callable[[str, Mapping[str, Any]], Fault | None] = lambda _call, _body: None
+        """Asked with the call and the body of each request for which no fault is in line."""
+        self._started = datetime.now(UTC)
+        self._running = running
+        self._shift = timedelta(0)
+        self._files = Files(lambda: self.now)
         self._faults: dict[str, deque[Fault]] = {}
+        self._fates: deque[Fate] = deque()
+        self._windows = Windows()
         self._ids = itertools.count(1)
+        self._posts = Posts(lambda: self.webhook, app_secret)
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    @property
+    def now(self) -> datetime:
+        """The fake's time."""
+        return (datetime.now(UTC) if self._running else self._started) + self._shift
+
+    @now.setter
+    def now(self, moment: datetime) -> None:
+        self._shift += moment - self.now
 
     def fail(self, call: Call, *faults: Fault) -> None:
         """Let the next requests of `call` meet these faults, one each."""
         self._faults.setdefault(call, deque()).extend(faults)
 
+    def destine(self, *fates: Fate) -> None:
+        """What becomes of the next sends that are accepted, one each."""
+        self._fates.extend(fates)
+
     def add_file(self, content: bytes, media_type: str) -> dict[str, str]:
         """Keep a file as sent by a citizen; returns the media object of a webhook (id, mime_type, base64 sha256)."""
-        media_id = f"77{next(self._ids):012d}"
-        self._files[media_id] = _File(content=content, media_type=media_type, expires_at=self.now + ID_LIFE)
-        digest = base64.b64encode(hashlib.sha256(content).digest()).decode()
-        return {"id": media_id, "mime_type": media_type, "sha256": digest}
+        return self._files.add(content, media_type)
 
     def forget_file(self, media_id: str) -> None:
         """Delete a file, as Meta may."""
-        self._files.pop(media_id, None)
+        self._files.forget(media_id)
 
-    def statuses(self, wamid: str, *states: str, error: int | None = None) -> list[Update]:
+    def address(self, media_id: str) -> str:
+        """Where a citizen's file is for the next five minutes."""
+        return str((self._files.node(media_id, self.url) or {})["url"])
+
+    def statuses(self, wamid: str, *states: str, error: int | None = None, tagged: bool = True) -> list[Update]:
         """Updates that tell what became of a send; the tag comes back as it was given."""
         sent = next(message for message in self.sent if message["wamid"] == wamid)
         return [
@@ -124,11 +143,36 @@ class GraphFake:
                 state,
                 at=self.now,
                 recipient=sent.get("to", "").removeprefix("+"),
-                tag=sent.get("biz_opaque_callback_data", ""),
-                error=error,
+                tag=sent.get("biz_opaque_callback_data", "") if tagged else "",
+                error=error if state == "failed" else None,
             )
             for state in states
         ]
+
+    # ------------------------------------------------------------ the citizens
+
+    def inbox(self, phone: Phone) -> list[Received]:
+        """What this citizen's phone shows of ours, in the order in which it was accepted."""
+        return [one for one in list(self.accepted) if one.to in (phone.number, phone.bsuid) and not one.fails]
+
+    def heard(self, *updates: Update) -> Sequence[Update]:
+        """Open the window for whoever writes in these updates, which the caller brings to the daemon."""
+        for update in updates:
+            for message in update.get("messages", ()):
+                self._windows.wrote(message, datetime.fromtimestamp(int(message["timestamp"]), UTC))
+        return updates
+
+    def write(self, *updates: Update) -> None:
+        """Citizens write these updates: one webhook, brought until it is answered with 200."""
+        content = body(self.heard(*updates), phone_number_id=self.phone_number_id)
+        assert self.webhook, "nobody to write to: set webhook"
+        assert self._loop is not None, "the fake is not running"
+        self._loop.call_soon_threadsafe(lambda: self._posts.soon(self._posts.until_taken(content)))
+
+    @property
+    def untold(self) -> int:
+        """Webhooks, or rows of them, that the daemon has not taken yet."""
+        return self._posts.waiting
 
     # ------------------------------------------------------------ serving
 
@@ -147,150 +191,125 @@ class GraphFake:
         if not authorized:
             return Fault(code=190)
         waiting = self._faults.get(call)
-        return waiting.popleft() if waiting else Fault()
+        return waiting.popleft() if waiting else self.trouble(call, content or {}) or Fault()
 
     async def _node(self, request: web.Request) -> web.StreamResponse:
         node = request.match_info["node"]
         is_number = node == self.phone_number_id
         fault = self._note("number" if is_number else "media", request)
-        if (answer := await _befall(request, fault)) is not None:
+        if (answer := await befall(request, fault)) is not None:
             return answer
         if is_number:
             return web.json_response({"id": node, "verified_name": "Centro de Gestión", "quality_rating": "GREEN"})
-        file = self._files.get(node)
-        if file is None or self.now >= file.expires_at:
-            return _error(100, subcode=33)
-        return web.json_response(
-            {
-                "messaging_product": "whatsapp",
-                "url": fault.url or self._address(node),
-                "mime_type": file.media_type,
-                "sha256": hashlib.sha256(file.content).hexdigest(),
-                "file_size": len(file.content),
-                "id": node,
-            }
-        )
-
-    def _address(self, media_id: str) -> str:
-        until = int((self.now + URL_LIFE).timestamp())
-        return f"{self.url}/whatsapp_business/attachments/?mid={media_id}&ext={until}&hash={_mark(media_id, until)}"
+        file = self._files.node(node, self.url)
+        if file is None:
+            return error_answer(100, subcode=33)
+        return web.json_response(file | ({"url": fault.url} if fault.url else {}))
 
     async def _download(self, request: web.Request) -> web.StreamResponse:
         fault = self._note("download", request)
-        if (answer := await _befall(request, fault)) is not None:
+        if (answer := await befall(request, fault)) is not None:
             return answer
-        media_id, until = request.query.get("mid", ""), int(request.query.get("ext", "0"))
-        file = self._files.get(media_id)
-        good = request.query.get("hash") == _mark(media_id, until) and self.now.timestamp() < until
-        if file is None or not good:
-            return web.Response(status=404, text="Not Found")
-        response = web.StreamResponse(headers={"Content-Type": file.media_type})
-        if not fault.endless:
-            response.content_length = len(file.content)
-        await response.prepare(request)
-        if fault.endless:
-            while True:
-                await response.write(bytes(65536))
-        cut = fault.cut_after
-        await response.write(file.content if cut is None else file.content[:cut])
-        if cut is not None:
-            _drop(request)
-        return response
+        return await self._files.answer(request, fault)
 
     async def _upload(self, request: web.Request) -> web.StreamResponse:
         form = await request.post()
         part = form.get("file")
         if not isinstance(part, web.FileField) or form.get("messaging_product") != "whatsapp":
-            return _error(100)
+            return error_answer(100)
         with part.file:
             fault = self._note("upload", request)
-            if (answer := await _befall(request, fault)) is not None:
+            if (answer := await befall(request, fault)) is not None:
                 return answer
-            self.uploads.append((part.filename, part.content_type, part.file.read()))
-        return web.json_response({"id": f"88{next(self._ids):012d}"})
+            if part.content_type not in UPLOADS:
+                return error_answer(100)
+            content = part.file.read()
+            self.uploads.append((part.filename, part.content_type, content))
+        return web.json_response({"id": self._files.upload(content, part.content_type)})
 
     async def _send(self, request: web.Request) -> web.StreamResponse:
         message = json.loads(await request.read())
         fault = self._note("send", request, message)
-        if not fault.done and (answer := await _befall(request, fault)) is not None:
+        if not fault.done and (answer := await befall(request, fault)) is not None:
             return answer
-        if (code := self._mistake(request, message)) is not None:
-            return _error(code)
+        if (code := self._refusal(request, message)) is not None:
+            return error_answer(code)
         wamid = f"wamid.OUT{next(self._ids):08d}"
-        self.sent.append({**message, "wamid": wamid})
-        if self.webhook and self.status_first:
-            await self._tell(self.statuses(wamid, "sent"))
-        if fault.done and (answer := await _befall(request, fault)) is not None:
+        await self._accept({**message, "wamid": wamid})
+        if fault.done and (answer := await befall(request, fault)) is not None:
             return answer
-        if self.webhook and not self.status_first:
-            asyncio.get_running_loop().call_later(0.01, self._tell_soon, self.statuses(wamid, "sent", "delivered"))
         contact = {"input": message.get("to") or message["recipient"]}
         contact |= {"wa_id": message["to"].removeprefix("+")} if "to" in message else {"user_id": message["recipient"]}
         sent = {"id": wamid, "message_status": "accepted"}
         return web.json_response({"messaging_product": "whatsapp", "contacts": [contact], "messages": [sent]})
 
-    def _mistake(self, request: web.Request, message: Mapping[str, Any]) -> int | None:
+    def _refusal(self, request: web.Request, message: Mapping[str, Any]) -> int | None:
         """Code for a send that Meta would not take."""
         if request.match_info["number"] != self.phone_number_id:
             return 33
-        kind = message.get("type", "text")
-        to_whom = message.get("to", "").startswith("+") or message.get("recipient")
-        if message.get("messaging_product") != "whatsapp" or not to_whom or kind not in message:
-            return 131008
-        too_long = kind == "text" and len(message["text"]["body"]) > 4096
-        too_long = too_long or len(message[kind].get("caption", "")) > 1024
-        return 131009 if too_long or len(message.get("biz_opaque_callback_data", "")) > 512 else None
+        code = mistake(message, self.templates)
+        if code is not None:
+            return code
+        kind, to, now = message["type"], _addressee(message), self.now
+        if kind in MEDIA and message[kind].get("id") not in self._files.uploaded:
+            return 131009
+        free = kind != "template"
+        if free and self.window is not None and not self._windows.open(to, now, self.window):
+            return 131047
+        if self.throughput is not None and not self.throughput.takes("", now):
+            return 130429
+        return 131056 if self.pair is not None and not self.pair.takes(to, now) else None
+
+    async def _accept(self, message: dict[str, Any]) -> None:
+        received = self._received(message)
+        fate = self._fates.popleft() if self._fates else self.fate_of(received)
+        if received.kind in MEDIA and self._uploaded_type(message) not in MEDIA[received.kind]:
+            fate = Fate.failing(131053)
+        self.sent.append(message)
+        self.accepted.append(replace(received, fails="failed" in fate.states))
+        if not self.webhook or not fate.states:
+            return
+        early, late = fate.states[: fate.before_answer], fate.states[fate.before_answer :]
+        missed = [state for state in early if not await self._posts.once(self._told(received.wamid, fate, state))]
+        self._posts.soon(self._tell(received.wamid, fate, [*missed, *late]))
+
+    def _received(self, message: Mapping[str, Any]) -> Received:
+        kind = message["type"]
+        file = self._files.uploaded.get(message[kind].get("id", "")) if kind in MEDIA else None
+        return Received(
+            wamid=message["wamid"],
+            to=_addressee(message),
+            tag=message.get("biz_opaque_callback_data", ""),
+            kind=kind,
+            text=words(message),
+            filename=message[kind].get("filename", "") if file else "",
+            content=file.content if file else b"",
+            choices=lines(message),
+            buttons=kind == "interactive" and message[kind]["type"] == "button",
+            reply_to=message.get("context", {}).get("message_id", ""),
+            at=self.now,
+        )
+
+    def _uploaded_type(self, message: Mapping[str, Any]) -> str:
+        return self._files.uploaded[message[message["type"]]["id"]].media_type
 
     # ------------------------------------------------------------ telling
 
-    def _tell_soon(self, updates: Sequence[Update]) -> None:
-        self._telling = asyncio.get_running_loop().create_task(self._tell(updates))
+    def _told(self, wamid: str, fate: Fate, *states: str) -> bytes:
+        updates = self.statuses(wamid, *states, error=fate.error, tagged=fate.tagged)
+        return body(updates, phone_number_id=self.phone_number_id, values=len(updates))
 
-    async def _tell(self, updates: Sequence[Update]) -> None:
-        content = body(updates, phone_number_id=self.phone_number_id)
-        async with (
-            aiohttp.ClientSession() as session,
-            session.post(self.webhook, data=content, headers=sign(content, self.app_secret)),
-        ):
-            pass
-
-
-def _mark(media_id: str, until: int) -> str:
-    return hashlib.sha256(f"{media_id}/{until}".encode()).hexdigest()[:20]
+    async def _tell(self, wamid: str, fate: Fate, states: Sequence[str]) -> None:
+        for bundle in [tuple(states)] if fate.together and states else [(state,) for state in states]:
+            await asyncio.sleep(fate.gap_seconds)
+            content = self._told(wamid, fate, *bundle)
+            for _ in range(2 if fate.doubled else 1):
+                await self._posts.until_taken(content)
 
 
-def _error(
-    code: int, *, subcode: int = 0, status: int | None = None, headers: Mapping[str, str] | None = None
-) -> web.Response:
-    error: dict[str, Any] = {
-        "message": f"(#{code}) invented text",
-        "type": "OAuthException",
-        "code": code,
-        "error_data": {"messaging_product": "whatsapp", "details": "invented details"},
-        "fbtrace_id": "Az00000000000",
-    }
-    if subcode:
-        error["error_subcode"] = subcode
-    return web.json_response({"error": error}, status=status or HTTP_OF_CODE.get(code, 400), headers=headers)
-
-
-async def _befall(request: web.Request, fault: Fault) -> web.StreamResponse | None:
-    """The wrong answer that `fault` gives, None where the right one goes on."""
-    if fault.wait_seconds:
-        await asyncio.sleep(fault.wait_seconds)
-    if fault.code is not None:
-        return _error(fault.code, subcode=fault.subcode, status=fault.status, headers=fault.headers)
-    if fault.raw is not None or fault.status is not None:
-        return web.Response(status=fault.status or 200, body=fault.raw or b"", headers=fault.headers)
-    if fault.cut_after is not None and not request.path.startswith("/whatsapp_business/"):
-        _drop(request)
-        return web.Response()
-    return None
-
-
-def _drop(request: web.Request) -> None:
-    if request.transport is not None:
-        request.transport.abort()
+def _addressee(message: Mapping[str, Any]) -> str:
+    """Digits of the number, or the BSUID; where both are given the number is meant."""
+    return str(message["to"]).removeprefix("+") if message.get("to") else str(message["recipient"])
 
 
 @asynccontextmanager
@@ -303,7 +322,9 @@ async def run_graph(fake: GraphFake | None = None) -> AsyncIterator[GraphFake]:
     await site.start()
     host, port = runner.addresses[0][:2]
     fake.url = f"http://{host}:{port}"
+    fake._loop = asyncio.get_running_loop()
     try:
         yield fake
     finally:
+        await fake._posts.aclose()
         await runner.cleanup()

@@ -15,7 +15,7 @@ import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Protocol
 
 WABA_ID = "100000000000001"
 PHONE_NUMBER_ID = "100000000000002"
@@ -25,6 +25,17 @@ Update = dict[str, Any]
 """One update as a fragment of a webhook's `value`: its own contacts, and one message or status."""
 
 _serial = itertools.count(1)
+
+
+class Menu(Protocol):
+    """A menu as it came to a phone (`graph_fake_sends.Received`)."""
+
+    @property
+    def wamid(self) -> str: ...
+    @property
+    def choices(self) -> tuple[tuple[str, str], ...]: ...
+    @property
+    def buttons(self) -> bool: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +73,13 @@ class Phone:
     def react(self, target: str, emoji: str, *, at: datetime) -> Update:
         """They react; an empty `emoji` takes it back."""
         return self.message("reaction", {"message_id": target, **({"emoji": emoji} if emoji else {})}, at=at)
+
+    def choose(self, menu: Menu, choice_id: str, *, at: datetime) -> Update:
+        """They tap the button or line with this id of a menu that they received (`GraphFake.inbox`)."""
+        title = dict(menu.choices)[choice_id]
+        kind = "button_reply" if menu.buttons else "list_reply"
+        part = {"type": kind, kind: {"id": choice_id, "title": title}}
+        return self.message("interactive", part, at=at, context={"from": "543624000000", "id": menu.wamid})
 
     def message(self, kind: str, part: Any, *, at: datetime, id: str | None = None, **more: Any) -> Update:  # noqa: A002
         """They send anything: `part` is the object under the type's name."""

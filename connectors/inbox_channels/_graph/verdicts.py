@@ -1,4 +1,4 @@
-"""What an error of the Graph API means for us: Meta's table of codes as data, and headers that say how long to wait.
+"""What an error of the Graph API means: Meta's table of codes as data, and headers that say how long to wait.
 
 Source: pywa's errors.py (August 2026) and Meta's pages on limits; branch on `code`, never on HTTP status or text.
 Only a code that proves that nothing was done may become `Transient` for a call that does something.
@@ -14,7 +14,7 @@ from enum import StrEnum
 import orjson
 
 from inbox_channels._graph.reading import Json, child, children, word
-from inbox_daemon.errors import Credentials, EdgeError, Permanent, Transient, Uncertain
+from inbox_daemon.errors import Credentials, EdgeError, Permanent, Transient, Uncertain, WindowClosed
 
 
 class Outcome(StrEnum):
@@ -26,30 +26,61 @@ class Outcome(StrEnum):
     """Meta doesn't know itself."""
     NEVER = "never"
     """This item can't work."""
+    WINDOW = "window"
+    """Only a template would go to this person now."""
     LOCKED = "locked"
     """Nothing of this instance can work until somebody mends it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """An outcome, why in a few words with the remedy, and how long to wait where Meta doesn't say it itself."""
+    """An outcome, why in a few words with the remedy, and how long to wait where Meta doesn't say it itself.
+
+    `words` are for who runs the daemon. `told` is for the agent whose answer it was, in the ticket: why the citizen
+    did not get it, and what the agent can do.
+    """
 
     outcome: Outcome
     words: str
+    told: str
     wait: timedelta | None = None
 
 
-_TOKEN = Verdict(Outcome.LOCKED, "the access token is invalid or has expired: make a new one and renew access_token")
-_RIGHT = Verdict(Outcome.LOCKED, "the access token lacks a right: give its system user whatsapp_business_messaging")
-_SHAKY = Verdict(Outcome.UNKNOWN, "Meta reports a fault of its own")
-_CALLS = Verdict(Outcome.LATER, "the limit of calls is reached", timedelta(minutes=5))
-_SPAM = Verdict(Outcome.LATER, "Meta holds this number back for quality: see WhatsApp Manager", timedelta(hours=4))
-_UPKEEP = Verdict(Outcome.LATER, "the number is under maintenance at Meta", timedelta(minutes=5))
-_ADMIN = Verdict(Outcome.LOCKED, "Meta asks for something in WhatsApp Manager (display name, payment, certificate)")
-_POLICY = Verdict(Outcome.LOCKED, "Meta has blocked or locked the account: see Business Support Home")
-_TEMPLATE = Verdict(Outcome.NEVER, "the template is missing, paused or used wrongly: see WhatsApp Manager")
-_FORM = Verdict(Outcome.NEVER, "Meta refuses the request's form")
-_MARKETING = Verdict(Outcome.NEVER, "Meta does not deliver this kind of message to this person now")
+_OURS = "hay un problema con la cuenta de WhatsApp de esta oficina; ya se avisa a quien administra el sistema"
+_BUSY = "WhatsApp no da abasto con los mensajes de esta oficina"
+_FAULT = "WhatsApp tuvo una falla propia"
+_NOT_OURS = "WhatsApp no aceptó la forma del mensaje"
+
+_TOKEN = Verdict(
+    Outcome.LOCKED, "the access token is invalid or has expired: make a new one and renew access_token", _OURS
+)
+_RIGHT = Verdict(
+    Outcome.LOCKED, "the access token lacks a right: give its system user whatsapp_business_messaging", _OURS
+)
+_SHAKY = Verdict(Outcome.UNKNOWN, "Meta reports a fault of its own", _FAULT)
+_CALLS = Verdict(Outcome.LATER, "the limit of calls is reached", _BUSY, timedelta(minutes=5))
+_SPAM = Verdict(
+    Outcome.LATER,
+    "Meta holds this number back for quality: see WhatsApp Manager",
+    "WhatsApp limita por ahora los mensajes de esta oficina",
+    timedelta(hours=4),
+)
+_UPKEEP = Verdict(Outcome.LATER, "the number is under maintenance at Meta", _FAULT, timedelta(minutes=5))
+_ADMIN = Verdict(
+    Outcome.LOCKED, "Meta asks for something in WhatsApp Manager (display name, payment, certificate)", _OURS
+)
+_POLICY = Verdict(Outcome.LOCKED, "Meta has blocked or locked the account: see Business Support Home", _OURS)
+_TEMPLATE = Verdict(
+    Outcome.NEVER,
+    "the template is missing, paused or used wrongly: see WhatsApp Manager",
+    "el aviso aprobado por WhatsApp falta o está mal armado; lo tiene que ver quien administra el sistema",
+)
+_FORM = Verdict(Outcome.NEVER, "Meta refuses the request's form", _NOT_OURS)
+_MARKETING = Verdict(
+    Outcome.NEVER,
+    "Meta does not deliver this kind of message to this person now",
+    "WhatsApp no le entrega por ahora este tipo de mensajes a la persona",
+)
 
 VERDICTS: Mapping[int, Verdict] = {
     0: _TOKEN,
@@ -67,24 +98,49 @@ VERDICTS: Mapping[int, Verdict] = {
     32: _CALLS,
     613: _CALLS,
     80007: _CALLS,
-    130429: Verdict(Outcome.LATER, "the number's throughput is reached", timedelta(seconds=2)),
-    131056: Verdict(Outcome.LATER, "too many messages to one person in a short time", timedelta(seconds=6)),
+    130429: Verdict(Outcome.LATER, "the number's throughput is reached", _BUSY, timedelta(seconds=2)),
+    131056: Verdict(
+        Outcome.LATER,
+        "too many messages to one person in a short time",
+        "fueron demasiados mensajes a la misma persona en poco tiempo",
+        timedelta(seconds=6),
+    ),
     131048: _SPAM,
     131064: _SPAM,
     131057: _UPKEEP,
     133016: _UPKEEP,
-    133010: Verdict(Outcome.LOCKED, "the number is not registered with the Cloud API: register it"),
+    133010: Verdict(Outcome.LOCKED, "the number is not registered with the Cloud API: register it", _OURS),
     368: _POLICY,
     131031: _POLICY,
-    130497: Verdict(Outcome.NEVER, "Meta does not let this account write to this country"),
-    131047: Verdict(Outcome.NEVER, "the 24-hour window is closed: only a template can be sent"),
-    131026: Verdict(Outcome.NEVER, "cannot be delivered (no WhatsApp, blocked, or an old app): use another channel"),
-    131021: Verdict(Outcome.NEVER, "sender and recipient are the same number"),
-    131030: Verdict(Outcome.NEVER, "not in the test number's list of recipients: add it there, or set drop_mobile_9"),
+    130497: Verdict(
+        Outcome.NEVER,
+        "Meta does not let this account write to this country",
+        "WhatsApp no deja que esta oficina escriba al país de ese número",
+    ),
+    131047: Verdict(
+        Outcome.WINDOW,
+        "the 24-hour window is closed: only a template can be sent",
+        "pasaron más de 24 horas desde el último mensaje de la persona, y WhatsApp ya no deja responder libremente",
+    ),
+    131026: Verdict(
+        Outcome.NEVER,
+        "cannot be delivered (no WhatsApp, blocked, or an old app): use another channel",
+        "el número no tiene WhatsApp o no puede recibir mensajes de esta oficina; conviene usar otro medio",
+    ),
+    131021: Verdict(Outcome.NEVER, "sender and recipient are the same number", "el número es el de esta misma oficina"),
+    131030: Verdict(
+        Outcome.NEVER,
+        "not in the test number's list of recipients: add it there, or set drop_mobile_9",
+        "el número de prueba de esta oficina solo puede escribir a los números de su lista",
+    ),
     131008: _FORM,
     131009: _FORM,
     100: _FORM,
-    33: Verdict(Outcome.NEVER, "what is asked for does not exist at Meta (any more), or the token may not see it"),
+    33: Verdict(
+        Outcome.NEVER,
+        "what is asked for does not exist at Meta (any more), or the token may not see it",
+        "WhatsApp ya no conoce a quién o qué se quiso enviar",
+    ),
     131037: _ADMIN,
     131042: _ADMIN,
     131045: _ADMIN,
@@ -92,14 +148,40 @@ VERDICTS: Mapping[int, Verdict] = {
     130472: _MARKETING,
     131050: _MARKETING,
     131063: _MARKETING,
-    131051: Verdict(Outcome.NEVER, "this type of message is not supported"),
-    131052: Verdict(Outcome.NEVER, "Meta could not fetch the citizen's file: ask for it again"),
-    131053: Verdict(Outcome.NEVER, "Meta does not take this file (kind or size)"),
-    131060: Verdict(Outcome.NEVER, "the message is not available at Meta"),
-    131062: Verdict(Outcome.NEVER, "this message can't go to a person without a visible number"),
+    131051: Verdict(Outcome.NEVER, "this type of message is not supported", "WhatsApp no admite este tipo de mensaje"),
+    131052: Verdict(
+        Outcome.NEVER,
+        "Meta could not fetch the citizen's file: ask for it again",
+        "WhatsApp no pudo tomar el archivo de la persona; conviene pedir que lo envíe de nuevo",
+    ),
+    131053: Verdict(
+        Outcome.NEVER,
+        "Meta does not take this file (kind or size)",
+        "WhatsApp no acepta el archivo adjunto, por su tipo o su tamaño",
+    ),
+    131060: Verdict(
+        Outcome.NEVER, "the message is not available at Meta", "WhatsApp ya no tiene el mensaje disponible"
+    ),
+    131062: Verdict(
+        Outcome.NEVER,
+        "this message can't go to a person without a visible number",
+        "la persona oculta su número y WhatsApp no le entrega este tipo de mensaje",
+    ),
     **dict.fromkeys((132000, 132001, 132005, 132007, 132008, 132012, 132015, 132016), _TEMPLATE),
-    137000: Verdict(Outcome.NEVER, "the person's identity key has changed: confirm who it is"),
+    137000: Verdict(
+        Outcome.NEVER,
+        "the person's identity key has changed: confirm who it is",
+        "cambió la identidad de la persona en WhatsApp; hay que confirmar quién es",
+    ),
 }
+
+
+def told(code: str, words: str) -> str:
+    """Why something was not delivered, for the agent, in es-AR. `words` are Meta's own, for a code that is new."""
+    known = VERDICTS.get(int(code)) if code.isascii() and code.isdigit() and len(code) < 10 else None
+    if known is not None:
+        return known.told
+    return f"WhatsApp no lo entregó e informa: {words}" if words else "WhatsApp no lo entregó y no dice por qué"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,6 +237,8 @@ def to_error(fault: GraphFault, *, doing: str, harmless: bool) -> EdgeError:
             return Transient(message, retry_after=fault.wait) if harmless else Uncertain(message)
         case Outcome.NEVER:
             return Permanent(message)
+        case Outcome.WINDOW:
+            return WindowClosed(message)
         case Outcome.LOCKED:
             return Credentials(message)
 
@@ -170,8 +254,8 @@ def _verdict(fault: GraphFault) -> Verdict:
     if fault.transient or fault.status >= 500 or fault.status < 300:
         return _SHAKY
     if fault.status < 400:
-        return Verdict(Outcome.NEVER, "answers with a redirection, which is not followed: check graph_url")
-    return Verdict(Outcome.NEVER, "Meta refuses it")
+        return Verdict(Outcome.NEVER, "answers with a redirection, which is not followed: check graph_url", _FAULT)
+    return Verdict(Outcome.NEVER, "Meta refuses it", _NOT_OURS)
 
 
 def _number(parent: Json, key: str) -> int | None:

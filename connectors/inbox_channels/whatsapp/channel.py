@@ -14,7 +14,8 @@ from inbox_channels._graph import webhook
 from inbox_channels._graph.client import GraphClient, GraphPlace
 from inbox_channels._graph.reading import children, word
 from inbox_channels._graph.verdicts import GraphFault, to_error
-from inbox_channels.whatsapp.compose import Body, UploadedFile, bodies, media_kind, media_type
+from inbox_channels.whatsapp import compose
+from inbox_channels.whatsapp.rules import sending_rules
 from inbox_channels.whatsapp.settings import WhatsAppSettings
 from inbox_daemon.errors import Credentials, EdgeError, Gone, Permanent, Transient, Uncertain
 from inbox_daemon.model import Attachment, Envelope, Handle, Proof, RemoteId, Reply, Sent, StoredFile, Window
@@ -43,6 +44,7 @@ class WhatsAppChannel:
             idle_seconds=settings.media_idle_seconds,
         )
         self._graph = GraphClient(context.session, place, settings.access_token)
+        self.rules = sending_rules(settings.pair_seconds)
 
     async def check(self) -> None:
         """Read the number's own node: the token is good and may see it."""
@@ -126,10 +128,11 @@ class WhatsAppChannel:
 
     def window(self, last_inbound: datetime | None) -> Window:
         """24 hours from the citizen's last message, less a margin; after that, and to who never wrote, a template."""
+        template = self._settings.answer_template or None
         if last_inbound is None:
-            return Window(open_until=_LONG_AGO, template_needed=True)
+            return Window(open_until=_LONG_AGO, template=template)
         margin = timedelta(minutes=self._settings.window_margin_minutes)
-        return Window(open_until=last_inbound + _WINDOW - margin, template_needed=True)
+        return Window(open_until=last_inbound + _WINDOW - margin, template=template)
 
     def address(self, handles: Sequence[Handle]) -> Handle | None:
         """A phone that the channel vouched for, else a BSUID, which can be written to from its own portfolio only."""
@@ -146,36 +149,21 @@ class WhatsAppChannel:
         return None
 
     async def send(self, reply: Reply) -> Sent:
-        """Upload the files, then send every part. Once a part is out, whatever fails after it is `Uncertain`."""
-        if reply.template and reply.attachments:
-            raise Permanent("sending an answer: a template carries no files")
-        files = [await self._upload(file) for file in reply.attachments]
-        parts = bodies(
-            reply,
-            files,
-            language=self._settings.template_language,
-            drop_mobile_9=self._settings.drop_mobile_9,
-        )
-        ids: list[RemoteId] = []
-        for part in parts:
-            try:
-                ids.append(await self._post(part))
-            except EdgeError as error:
-                if not ids:
-                    raise
-                raise Uncertain(f"{len(ids)} of {len(parts)} parts were sent, then: {error}") from error
-        return Sent(ids=tuple(ids))
+        """Upload the portion's file, if it has one, then send it as one message.
 
-    async def _post(self, body: Body) -> RemoteId:
+        Nothing was sent yet when an upload fails: only the message itself can be `Uncertain`.
+        """
+        compose.check(reply)
+        uploaded = [await self._upload(file) for file in reply.attachments]
+        body = compose.body(reply, uploaded[0] if uploaded else None, self._settings)
         path = f"{self._settings.phone_number_id}/messages"
         answer = await self._graph.post(path, doing="sending an answer", json=body)
         sent = next((word(message, "id") for message in children(answer, "messages") if word(message, "id")), "")
         if not sent:
             raise Uncertain("sending an answer: it was taken without an id")
-        return RemoteId(sent)
+        return Sent(id=RemoteId(sent))
 
-    async def _upload(self, file: StoredFile) -> UploadedFile:
-        media_kind(file)  # refuse what is too large before a byte travels
+    async def _upload(self, file: StoredFile) -> compose.UploadedFile:
         try:
             content = await asyncio.to_thread(Path(file.path).open, "rb")
         except OSError:
@@ -183,10 +171,10 @@ class WhatsAppChannel:
         with content:
             form = aiohttp.FormData()
             form.add_field("messaging_product", "whatsapp")
-            form.add_field("file", content, filename=file.filename, content_type=media_type(file))
+            form.add_field("file", content, filename=file.filename, content_type=compose.media_type(file))
             path = f"{self._settings.phone_number_id}/media"
             answer = await self._graph.upload(path, doing="uploading a file", form=form, size=file.size)
         media_id = word(answer, "id")
         if not media_id:
             raise Transient("uploading a file: it was taken without an id")
-        return UploadedFile(file=file, media_id=media_id)
+        return compose.UploadedFile(file=file, media_id=media_id)

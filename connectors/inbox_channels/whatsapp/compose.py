@@ -1,31 +1,39 @@
-"""An agent's answer into the bodies that the messages endpoint takes, inside WhatsApp's limits. Pure."""
+"""One portion of an answer into the one body that the messages endpoint takes. Pure.
+
+Nothing is cut or left out here: the core cuts by the channel's rules, and a portion outside of them is refused.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
+from inbox_channels.whatsapp import rules
 from inbox_daemon.errors import Permanent
-from inbox_daemon.model import Handle, Reply, StoredFile
-
-TEXT_CHARS = 4096
-CAPTION_CHARS = 1024
-TAG_CHARS = 512
-
-_MEGABYTE = 1024 * 1024
-_DOCUMENT_BYTES = 100 * _MEGABYTE
-_KINDS: Sequence[tuple[str, int, frozenset[str]]] = (
-    ("image", 5 * _MEGABYTE, frozenset({"image/jpeg", "image/png"})),
-    ("video", 16 * _MEGABYTE, frozenset({"video/mp4", "video/3gpp"})),
-    ("audio", 16 * _MEGABYTE, frozenset({"audio/aac", "audio/amr", "audio/mpeg", "audio/mp4", "audio/ogg"})),
-)
+from inbox_daemon.model import Choice, Handle, Reply, StoredFile
 
 _MEDIA_TYPE = re.compile(r"[a-z0-9][\w.+-]*/[a-z0-9][\w.+-]*", re.ASCII)
 _ARGENTINE_MOBILE = re.compile(r"\+549(\d{10})")
 
 Body = dict[str, Any]
+
+
+class Manner(Protocol):
+    """The settings that a body depends on."""
+
+    @property
+    def template_language(self) -> str:
+        """Language of templates, as Meta writes it."""
+
+    @property
+    def menu_button(self) -> str:
+        """What opens a list."""
+
+    @property
+    def drop_mobile_9(self) -> bool:
+        """Whether Argentine mobiles are written to without their 9."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,40 +45,85 @@ class UploadedFile:
 
 
 def media_type(file: StoredFile) -> str:
-    """The file's type as Meta compares it: bare and in small letters."""
+    """The file's type as Meta compares it: bare and in small letters; empty when it is no type at all."""
     bare = file.media_type.partition(";")[0].strip().lower()
-    return bare if _MEDIA_TYPE.fullmatch(bare) else "application/octet-stream"
+    return bare if _MEDIA_TYPE.fullmatch(bare) else ""
 
 
 def media_kind(file: StoredFile) -> str:
-    """As what `file` is sent: what WhatsApp would not show as itself goes as a document. Raises `Permanent`."""
-    for kind, limit, types in _KINDS:
-        if media_type(file) in types and file.size <= limit:
+    """As what `file` is sent. Raises `Permanent` for what only goes as a link."""
+    for kind, rule in rules.FILES.items():
+        if rule.takes(media_type(file), file.size):
             return kind
-    if file.size > _DOCUMENT_BYTES:
-        raise Permanent(f"a file of {file.size // _MEGABYTE} MB is too large for WhatsApp (100 MB)")
-    return "document"
+    known = [rule for rule in rules.FILES.values() if media_type(file) in rule.media_types]
+    if not known:
+        raise Permanent("sending a file: WhatsApp takes no file of this type")
+    limit, size = known[0].max_bytes / rules.MEGABYTE, file.size / rules.MEGABYTE
+    raise Permanent(f"sending a file: {size:.1f} MB is too large for WhatsApp, which takes {limit:.0f} of this type")
 
 
-def bodies(reply: Reply, files: Sequence[UploadedFile], *, language: str, drop_mobile_9: bool) -> list[Body]:
-    """The messages of one answer, in order: a template, or the text in as few parts as it fits and then the files.
+def check(reply: Reply) -> None:
+    """Raise `Permanent` where the portion is none that one message can carry."""
+    recipient(reply.to, drop_mobile_9=False)
+    contents = [bool(reply.template), bool(reply.attachments), bool(reply.choices)]
+    for wrong, words in (
+        (len(reply.tag) > rules.TAG_CHARS, "its tag is longer than WhatsApp echoes"),
+        (sum(contents) > 1, "a template, a file and a menu can't go together"),
+        (not any(contents) and not reply.text.strip(), "it is empty"),
+        (len(reply.attachments) > 1, "two files can't go together"),
+    ):
+        if wrong:
+            raise Permanent(f"sending an answer: {words}")
+    if reply.template:
+        _check_parameters(reply.parameters)
+    elif reply.choices:
+        _check_menu(reply.text, reply.choices)
+    else:
+        limit = rules.CAPTION_CHARS if reply.attachments else rules.TEXT_CHARS
+        _check_length(reply.text, limit, "the text beside a file" if reply.attachments else "the text")
+        for file in reply.attachments:
+            media_kind(file)
 
-    Every message is paid for, so a short text beside one file becomes its caption.
-    """
-    if len(reply.tag) > TAG_CHARS:
-        raise Permanent("the tag of the answer is longer than WhatsApp echoes")
-    envelope: Body = {
+
+def _check_length(text: str, limit: int, name: str) -> None:
+    if len(text) > limit:
+        raise Permanent(f"sending an answer: {name} has {len(text)} signs, and WhatsApp takes {limit}")
+
+
+def _check_parameters(parameters: Sequence[str]) -> None:
+    if not all(value.strip() for value in parameters):
+        raise Permanent("sending a template: one of its parameters is empty")
+
+
+def _check_menu(text: str, choices: Sequence[Choice]) -> None:
+    if not text.strip():
+        raise Permanent("sending a menu: it has no text")
+    _check_length(text, rules.MENU_CHARS, "the text of a menu")
+    if len(choices) > rules.ROWS:
+        raise Permanent(f"sending a menu: it has {len(choices)} lines, and WhatsApp takes {rules.ROWS}")
+    for name, limit, values in (
+        ("title", rules.ROW_CHARS, [choice.title for choice in choices]),
+        ("id", rules.CHOICE_ID_CHARS, [choice.id for choice in choices]),
+    ):
+        if len(set(values)) < len(values) or not all(value.strip() for value in values):
+            raise Permanent(f"sending a menu: each line needs its own {name}")
+        for value in values:
+            _check_length(value, limit, f"the {name} of a line")
+    for choice in choices:
+        _check_length(choice.description, rules.DESCRIPTION_CHARS, "the description of a line")
+
+
+def body(reply: Reply, uploaded: UploadedFile | None, manner: Manner) -> Body:
+    """The message of a portion that `check` has passed; `uploaded` is its file."""
+    made: Body = {
         "messaging_product": "whatsapp",
         "recipient_type": "individual",
-        **recipient(reply.to, drop_mobile_9=drop_mobile_9),
+        **recipient(reply.to, drop_mobile_9=manner.drop_mobile_9),
+        **_content(reply, uploaded, manner),
         "biz_opaque_callback_data": reply.tag,
     }
-    contents = [_template(reply, language)] if reply.template else _free(reply.text.strip(), files)
-    if not contents:
-        raise Permanent("the answer is empty")
-    made = [{**envelope, **content} for content in contents]
     if reply.in_reply_to:
-        made[0]["context"] = {"message_id": reply.in_reply_to}
+        made["context"] = {"message_id": reply.in_reply_to}
     return made
 
 
@@ -79,9 +132,19 @@ def recipient(to: Handle, *, drop_mobile_9: bool) -> Mapping[str, str]:
     if to.kind == "bsuid":
         return {"recipient": to.value}
     if to.kind != "phone":
-        raise Permanent(f"a handle of kind {to.kind} can't be written to by WhatsApp")
+        raise Permanent(f"sending an answer: a handle of kind {to.kind} can't be written to by WhatsApp")
     number = f"+{to.value.removeprefix('+')}"
     return {"to": _ARGENTINE_MOBILE.sub(r"+54\1", number) if drop_mobile_9 else number}
+
+
+def _content(reply: Reply, uploaded: UploadedFile | None, manner: Manner) -> Body:
+    if reply.template:
+        return _template(reply, manner.template_language)
+    if uploaded is not None:
+        return _media(uploaded, reply.text)
+    if reply.choices:
+        return {"type": "interactive", "interactive": _menu(reply, manner.menu_button)}
+    return {"type": "text", "text": {"body": reply.text, "preview_url": False}}
 
 
 def _template(reply: Reply, language: str) -> Body:
@@ -93,44 +156,24 @@ def _template(reply: Reply, language: str) -> Body:
     return {"type": "template", "template": template}
 
 
-def _free(text: str, files: Sequence[UploadedFile]) -> list[Body]:
-    captioned = len(files) == 1 and len(text) <= CAPTION_CHARS and media_kind(files[0].file) != "audio"
-    if captioned:
-        return [_media(files[0], caption=text)]
-    texts: list[Body] = [{"type": "text", "text": {"body": part, "preview_url": False}} for part in split_text(text)]
-    return texts + [_media(uploaded) for uploaded in files]
-
-
-def _media(uploaded: UploadedFile, caption: str = "") -> Body:
+def _media(uploaded: UploadedFile, caption: str) -> Body:
     kind = media_kind(uploaded.file)
     media: Body = {"id": uploaded.media_id}
     if kind == "document":
         media["filename"] = uploaded.file.filename
-    if caption:
+    if caption.strip():
         media["caption"] = caption
     return {"type": kind, kind: media}
 
 
-_BREAKS = (re.compile(r"\n\s*\n"), re.compile(r"\n"), re.compile(r"(?<=[.!?…])\s+"), re.compile(r"\s+"))
-
-
-def split_text(text: str, limit: int = TEXT_CHARS) -> list[str]:
-    """`text` in parts of at most `limit` characters, cut at a paragraph, line, sentence or word, in that preference.
-
-    A cut in the first half of a part is no good one: the next weaker kind of break is looked for.
-    """
-    parts = []
-    rest = text.strip()
-    while len(rest) > limit:
-        end, begin = _cut(rest, limit)
-        parts.append(rest[:end])
-        rest = rest[begin:].lstrip()
-    return [*parts, rest] if rest else parts
-
-
-def _cut(text: str, limit: int) -> tuple[int, int]:
-    for pattern in _BREAKS:
-        found = [m for m in pattern.finditer(text, 0, limit + 1) if limit // 2 <= m.start() <= limit]
-        if found:
-            return found[-1].start(), found[-1].end()
-    return limit, limit
+def _menu(reply: Reply, button: str) -> Body:
+    """Buttons where all of the choices fit on some, else a list that opens from `button`."""
+    text = {"text": reply.text}
+    if len(reply.choices) <= rules.BUTTONS and all(len(one.title) <= rules.BUTTON_CHARS for one in reply.choices):
+        buttons = [{"type": "reply", "reply": {"id": one.id, "title": one.title}} for one in reply.choices]
+        return {"type": "button", "body": text, "action": {"buttons": buttons}}
+    rows = [
+        {"id": one.id, "title": one.title, **({"description": one.description} if one.description else {})}
+        for one in reply.choices
+    ]
+    return {"type": "list", "body": text, "action": {"button": button, "sections": [{"rows": rows}]}}

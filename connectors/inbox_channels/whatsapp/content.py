@@ -1,7 +1,8 @@
 """What one WhatsApp message says: its type's own object into content, text, files and details. Pure.
 
 Types and fields: developers.facebook.com/documentation/business-messaging/whatsapp, as of August 2026. `text` holds
-only what the person wrote or chose; whatever else an agent should know goes to `details`.
+only what the person wrote or chose; whatever else an agent should know goes to `details`. Where they tapped a button
+or a line of a menu, `text` is its title and `details["choice"]` the id under which it was sent (`Choice.id`).
 """
 
 from __future__ import annotations
@@ -193,19 +194,24 @@ def _button(item: Json, _at: datetime) -> Reading:
     return Reading(
         content=Content.INTERACTIVE,
         text=word(part, "text") or payload,
-        details={"id": payload} if payload else {},
+        details={"choice": payload} if payload else {},
     )
+
+
+_TAPS = ("button_reply", "list_reply")
 
 
 def _interactive(item: Json, _at: datetime) -> Reading:
     part = _part(item)
     kind = word(part, "type")
     answer = child(part, kind)
-    details: Details = {"interactive": kind} if kind else {}
+    details: Details = {"interactive": kind} if kind and kind not in _TAPS else {}
     if kind == "nfm_reply":
         details |= _form(answer)
         return Reading(content=Content.INTERACTIVE, text=word(answer, "body"), details=details)
-    for key in ("id", "description", "response", "expiration_timestamp"):
+    if word(answer, "id"):
+        details["choice"] = word(answer, "id")
+    for key in ("description", "response", "expiration_timestamp"):
         if word(answer, key):
             details[key] = word(answer, key)
     return Reading(content=Content.INTERACTIVE, text=word(answer, "title"), details=details)

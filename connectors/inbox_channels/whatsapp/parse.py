@@ -24,6 +24,7 @@ from inbox_channels._graph.reading import (
     required,
     word,
 )
+from inbox_channels._graph.verdicts import told
 from inbox_channels.whatsapp.content import read_content
 from inbox_channels.whatsapp.people import People, changed_handles
 from inbox_daemon.errors import Permanent
@@ -237,6 +238,7 @@ _EVENTS: Mapping[str, Callable[[Json, _Frame, ExternalId, datetime], Event]] = {
 
 # ---------------------------------------------------------------- statuses
 
+# As of the page webhooks/reference/messages/status, May 2026: "deleted" and "warning" were of the older API.
 _STATES: Mapping[str, SendState] = {
     state.value: state
     for state in (SendState.SENT, SendState.DELIVERED, SendState.READ, SendState.PLAYED, SendState.FAILED)
@@ -252,14 +254,16 @@ def _status(item: Json, _frame: _Frame) -> Event:
     if name not in _STATES:
         return Ignored(reason="other_status", external_id=event_id, sent_at=at)
     error = next(iter(children(item, "errors")), {})
+    words = word(child(error, "error_data"), "details") or word(error, "title") or word(error, "message")
+    code, state = word(error, "code"), _STATES[name]
     return StatusEvent(
         external_id=event_id,
         sent_at=at,
         target=RemoteId(target),
-        state=_STATES[name],
+        state=state,
         tag=word(item, "biz_opaque_callback_data") or None,
-        error_code=word(error, "code") or None,
-        reason=word(child(error, "error_data"), "details") or word(error, "title") or word(error, "message"),
+        error_code=code or None,
+        reason=told(code, words) if state is SendState.FAILED or code else "",
     )
 
 

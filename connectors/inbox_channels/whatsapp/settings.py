@@ -96,8 +96,19 @@ class WhatsAppSettings(PluginSettings):
     window_margin_minutes: int = Field(
         15, ge=0, le=600, description="How much before the end of the 24 hours free answers stop."
     )
+    answer_template: str = Field(
+        "",
+        pattern=r"^[a-z0-9_]{0,512}$",
+        description="Approved template that says, outside of the 24 hours, that case {{1}} has an answer; empty: none.",
+    )
     template_language: str = Field(
         "es_AR", pattern=r"^[a-z]{2,3}(_[A-Z]{2})?$", description="Language of the approved templates."
+    )
+    menu_button: str = Field(
+        "Ver opciones", min_length=1, max_length=20, description="What opens a menu of more than three lines."
+    )
+    pair_seconds: float = Field(
+        6.0, ge=0, le=60, description="Least time between two messages of ours to one person; Meta allows one in 6."
     )
     drop_mobile_9: bool = Field(
         False,

@@ -57,7 +57,7 @@ async def test_a_dead_address_is_asked_for_once_more(number: Number, status: int
 
 async def test_an_address_that_expired_on_the_way_is_asked_for_once_more(number: Number) -> None:
     file = photo(number.graph)
-    good = number.graph._address(file.remote)
+    good = number.graph.address(file.remote)
     number.graph.now += timedelta(minutes=6)
     number.graph.fail("media", Fault(url=good))
     assert await fetched(number.channel, file) == PHOTO
