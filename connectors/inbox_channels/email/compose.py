@@ -1,7 +1,7 @@
 """One portion of an answer as a mail. Pure: the bytes of its files are given, and so is the time.
 
 Nothing that comes from outside (a subject, a file's name, an address) can add a header or a recipient: each is made
-one clean line first, and the headers are made by `email`'s own classes.
+one clean line without encoded words first, and the headers are made by `email`'s own classes.
 """
 
 from __future__ import annotations
@@ -91,17 +91,17 @@ def compose(reply: Reply, writer: Writer, contents: Sequence[bytes], at: datetim
     mail = EmailMessage(policy=_POLICY)
     mail["Message-ID"] = f"<{own_id(reply, writer)}>"
     mail["Date"] = format_datetime(at.astimezone(writer.zone))
-    mail["From"] = _address(writer.address, clean_line(writer.name))
+    mail["From"] = _address(writer.address, harmless(writer.name))
     mail["To"] = _address(recipient(reply.to))
     if writer.reply_to:
-        mail["Reply-To"] = _address(writer.reply_to, clean_line(writer.name))
+        mail["Reply-To"] = _address(writer.reply_to, harmless(writer.name))
     mail["Subject"] = subject(reply, writer.wording)
     _thread(mail, reply)
-    mail["Content-Language"] = writer.language
     if reply.automatic:  # RFC 3834, 5, and what Exchange looks at: no machine answers it
         mail["Auto-Submitted"] = "auto-replied" if reply.in_reply_to else "auto-generated"
         mail["X-Auto-Response-Suppress"] = "All"
     mail.set_content(text, charset="utf-8", cte="quoted-printable")
+    mail["Content-Language"] = writer.language
     for number, (file, content) in enumerate(zip(reply.attachments, contents, strict=True), 1):
         _attach(mail, file, content, number)
     return mail
@@ -123,7 +123,7 @@ def _address(address: str, name: str = "") -> Address:
 def _thread(mail: EmailMessage, reply: Reply) -> None:
     """In-Reply-To and References (RFC 5322, 3.6.4), the oldest first; ids that we made up ourselves are left out."""
     nearest_first = [reply.in_reply_to, *reply.thread]
-    ids = list(dict.fromkeys(one for one in nearest_first if one and _REAL_ID.fullmatch(one)))
+    ids = list(dict.fromkeys(one for one in nearest_first if one and _is_real(one)))
     if not ids:
         return
     if reply.in_reply_to == ids[0]:
@@ -134,7 +134,20 @@ def _thread(mail: EmailMessage, reply: Reply) -> None:
     mail["References"] = " ".join(f"<{one}>" for one in oldest_first)
 
 
+def _is_real(one: str) -> bool:
+    return one.isascii() and "=?" not in one and _REAL_ID.fullmatch(one) is not None
+
+
 # ---------------------------------------------------------------- words
+
+
+def harmless(text: str) -> str:
+    """One clean line, in which nothing looks like an encoded word.
+
+    The standard library decodes such words in what is set as a header, and writes the line end that one may hold as it
+    is (CVE-2024-6923; so does Python 3.11.7).
+    """
+    return clean_line(text).replace("=?", "= ?")
 
 
 def subject(reply: Reply, wording: Wording) -> str:
@@ -142,9 +155,9 @@ def subject(reply: Reply, wording: Wording) -> str:
 
     The tag stands in front: programs that thread by subject pass it over there (RFC 5256, 2.1).
     """
-    bare = _bare(clean_line(reply.subject))
+    bare = _bare(harmless(reply.subject))
     shown = bare if len(bare) <= MAX_SUBJECT_CHARS else f"{bare[: MAX_SUBJECT_CHARS - 1].rstrip()}…"
-    case = f"[{wording.case} {clean_line(reply.case_number)}]"
+    case = f"[{wording.case} {harmless(reply.case_number)}]"
     return f"{'Re: ' if reply.in_reply_to else ''}{case} {shown or wording.no_subject}"
 
 

@@ -24,12 +24,15 @@ class Wording:
     wrote_sometime: str
     shortened: str
     failures: Mapping[str, str]
+    refused: str
     unexplained: str
 
     def failure(self, code: str) -> str:
         """Why a mail did not arrive, by its status code (`5.1.1`, or the bare `550` of old servers)."""
+        if not code:
+            return self.unexplained
         _, _, detail = code.partition(".")
-        return self.failures.get(detail) or self.failures.get(detail.partition(".")[0]) or self.unexplained
+        return self.failures.get(detail) or self.failures.get(detail.partition(".")[0]) or self.refused
 
 
 _SPANISH = Wording(
@@ -58,6 +61,7 @@ _SPANISH = Wording(
         "6": "el servidor de correo del destinatario no acepta el formato del mensaje",
         "7": "el servidor de correo del destinatario rechazó el mensaje por sus reglas (por ejemplo, contra el spam)",
     },
+    refused="el servidor de correo del destinatario rechazó el mensaje",
     unexplained="el correo fue devuelto sin un motivo claro",
 )
 _ENGLISH = Wording(
@@ -86,6 +90,7 @@ _ENGLISH = Wording(
         "6": "the recipient's mail server does not take this form of mail",
         "7": "the recipient's mail server refused the message by its rules (against spam, for example)",
     },
+    refused="the recipient's mail server refused the message",
     unexplained="the mail came back without a clear reason",
 )
 WORDINGS: Mapping[Language, Wording] = {"es-AR": _SPANISH, "en": _ENGLISH}
