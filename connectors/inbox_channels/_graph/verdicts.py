@@ -236,9 +236,9 @@ def to_error(fault: GraphFault, *, doing: str, harmless: bool) -> EdgeError:
         case Outcome.UNKNOWN:
             return Transient(message, retry_after=fault.wait) if harmless else Uncertain(message)
         case Outcome.NEVER:
-            return Permanent(message)
+            return Permanent(message, told=verdict.told)
         case Outcome.WINDOW:
-            return WindowClosed(message)
+            return WindowClosed(message, told=verdict.told)
         case Outcome.LOCKED:
             return Credentials(message)
 

@@ -167,7 +167,9 @@ class WhatsAppChannel:
         try:
             content = await asyncio.to_thread(Path(file.path).open, "rb")
         except OSError:
-            raise Permanent("sending a file: its bytes are not on our disk any more") from None
+            raise Permanent(
+                "sending a file: its bytes are not on our disk any more", told="el archivo adjunto ya no está guardado"
+            ) from None
         with content:
             form = aiohttp.FormData()
             form.add_field("messaging_product", "whatsapp")

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from inbox_channels._graph.verdicts import told
 from inbox_channels.whatsapp import rules
 from inbox_daemon.errors import Permanent
 from inbox_daemon.model import Choice, Handle, Reply, StoredFile
@@ -57,9 +58,12 @@ def media_kind(file: StoredFile) -> str:
             return kind
     known = [rule for rule in rules.FILES.values() if media_type(file) in rule.media_types]
     if not known:
-        raise Permanent("sending a file: WhatsApp takes no file of this type")
+        raise Permanent("sending a file: WhatsApp takes no file of this type", told=told("131053", ""))
     limit, size = known[0].max_bytes / rules.MEGABYTE, file.size / rules.MEGABYTE
-    raise Permanent(f"sending a file: {size:.1f} MB is too large for WhatsApp, which takes {limit:.0f} of this type")
+    raise Permanent(
+        f"sending a file: {size:.1f} MB is too large for WhatsApp, which takes {limit:.0f} of this type",
+        told=told("131053", ""),
+    )
 
 
 def check(reply: Reply) -> None:
@@ -82,7 +86,8 @@ def check(reply: Reply) -> None:
         limit = rules.CAPTION_CHARS if reply.attachments else rules.TEXT_CHARS
         _check_length(reply.text, limit, "the text beside a file" if reply.attachments else "the text")
         for file in reply.attachments:
-            media_kind(file)
+            if media_kind(file) == "audio" and reply.text.strip():
+                raise Permanent("sending an answer: WhatsApp shows no text beside a voice file")
 
 
 def _check_length(text: str, limit: int, name: str) -> None:

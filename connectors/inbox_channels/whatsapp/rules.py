@@ -32,6 +32,10 @@ _OFFICE = "application/vnd.openxmlformats-officedocument"
 FILES: Mapping[str, FileRule] = {
     "image": FileRule(media_types=frozenset({"image/jpeg", "image/png"}), max_bytes=5 * MEGABYTE),
     "video": FileRule(media_types=frozenset({"video/mp4", "video/3gpp"}), max_bytes=16 * MEGABYTE),
+    "audio": FileRule(
+        media_types=frozenset({"audio/aac", "audio/amr", "audio/mpeg", "audio/mp4", "audio/ogg"}),
+        max_bytes=16 * MEGABYTE,
+    ),
     "document": FileRule(
         media_types=frozenset(
             {
@@ -49,7 +53,7 @@ FILES: Mapping[str, FileRule] = {
     ),
 }
 """Kinds of media by what goes as them. Everything else goes as a link: Meta refuses to take a file of another type in
-(code 100, "must be a file with one of the following types"), and a voice file can't have a text beside it."""
+(code 100, "must be a file with one of the following types")."""
 
 
 def sending_rules(pair_seconds: float) -> SendingRules:

@@ -49,7 +49,9 @@ async def test_the_pace_to_one_person_is_configured(number: Number) -> None:
         ("application/pdf", 101, False),
         ("text/csv", 1, False),
         ("application/zip", 1, False),
-        ("audio/ogg", 1, False),
+        ("audio/ogg", 16, True),
+        ("audio/ogg", 17, False),
+        ("audio/wav", 1, False),
     ],
 )
 async def test_which_files_go_and_which_need_a_link(

@@ -119,7 +119,8 @@ async def test_a_file_is_uploaded_and_sent_by_id_as_what_whatsapp_shows(
 
 async def test_a_file_without_words_has_no_caption(number: Number, tmp_path: Path) -> None:
     await number.channel.send(answer(" \n", attachments=(stored(tmp_path, "plano.png", "image/png"),)))
-    assert number.graph.sent[0]["image"].keys() == {"id"}
+    await number.channel.send(answer("", attachments=(stored(tmp_path, "voz.ogg", "audio/ogg; codecs=opus"),)))
+    assert number.graph.sent[0]["image"].keys() == number.graph.sent[1]["audio"].keys() == {"id"}
 
 
 def choices(*titles: str, description: str = "") -> tuple[Choice, ...]:
@@ -185,7 +186,8 @@ ONE = choices("Salud")
         ({"attachments": (replace(FILE, size=6 << 20),)}, "6.0 MB is too large"),
         ({"attachments": (replace(FILE, media_type="application/zip"),)}, "takes no file of this type"),
         ({"attachments": (replace(FILE, media_type="no\r\nX-Header: 1"),)}, "takes no file of this type"),
-        ({"attachments": (replace(FILE, media_type="audio/ogg"),)}, "takes no file of this type"),
+        ({"attachments": (replace(FILE, media_type="audio/ogg"),)}, "no text beside a voice file"),
+        ({"attachments": (replace(FILE, media_type="audio/wav"),)}, "takes no file of this type"),
         ({"text": " ", "choices": ONE}, "it has no text"),
         ({"text": "x" * 1025, "choices": ONE}, "the text of a menu has 1025 signs"),
         ({"choices": choices(*map(str, range(11)))}, "it has 11 lines, and WhatsApp takes 10"),

@@ -35,9 +35,12 @@ CODES: dict[type[EdgeError], tuple[int, ...]] = {
 @pytest.mark.parametrize(("kind", "code"), [(kind, code) for kind, codes in CODES.items() for code in codes])
 async def test_every_code_of_meta_is_the_right_error(number: Number, kind: type[EdgeError], code: int) -> None:
     number.graph.fail("send", Fault(code=code))
-    with refused(kind, f"code {code}"):
+    with refused(kind, f"code {code}") as caught:
         await number.channel.send(answer())
     assert number.graph.sent == []
+    if isinstance(caught.error, Permanent):
+        known = VERDICTS.get(code)
+        assert caught.error.told == (known.told if known else "WhatsApp no aceptó la forma del mensaje")
 
 
 @pytest.mark.parametrize("kind", CODES)
