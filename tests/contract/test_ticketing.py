@@ -12,7 +12,7 @@ from contract.ticketing_model import AdapterUnderTest
 from contract.ticketing_providers import scenario
 from contract.ticketing_words import draft, entry, reference, stored
 from inbox_daemon.errors import Gone, Permanent
-from inbox_daemon.model import MessageKey, Reference, Ticket
+from inbox_daemon.model import MessageKey, Reference, Ticket, TicketState
 
 CANNOT_BE_KEPT = "\x00\x07\x1b\x0b\ufffe\ud800"
 
@@ -222,12 +222,12 @@ async def test_many_writers_at_once_lose_nothing(under_test: AdapterUnderTest) -
     assert sorted(text.split("número ")[1].split(" ")[0] for text in texts) == [str(number) for number in range(1, 10)]
 
 
-@scenario(lambda provider: provider.capabilities.close)
+@scenario(lambda provider: provider.capabilities.states)
 async def test_a_closed_ticket_says_so_and_closing_twice_is_fine(under_test: AdapterUnderTest) -> None:
     case = reference()
     ticket = await under_test.adapter.open_ticket(draft(case))
-    await under_test.adapter.close(ticket)
-    await under_test.adapter.close(ticket)
+    await under_test.adapter.set_state(ticket, TicketState.CLOSED)
+    await under_test.adapter.set_state(ticket, TicketState.CLOSED)
     found = await under_test.adapter.find(case)
     assert found is not None
     assert not found.open

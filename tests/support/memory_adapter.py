@@ -10,13 +10,14 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import TypeVar
 
 from inbox_daemon.errors import Credentials, Gone, Permanent, Transient, Uncertain
 from inbox_daemon.model import (
+    Attachment,
     Cursor,
     Draft,
     Entry,
@@ -27,6 +28,7 @@ from inbox_daemon.model import (
     StoredFile,
     Ticket,
     TicketId,
+    TicketState,
     TicketUpdate,
     Written,
 )
@@ -122,9 +124,9 @@ class MemoryAdapter:
         """Add a file."""
         return await self._add("attach", ticket, entry)
 
-    async def close(self, ticket: Ticket) -> None:
-        """Close."""
-        self._kept(ticket).open = False
+    async def set_state(self, ticket: Ticket, state: TicketState) -> None:
+        """Open or close."""
+        self._kept(ticket).open = not state.ends
 
     async def find(self, reference: Reference) -> Ticket | None:
         """Look up by reference."""
@@ -148,6 +150,19 @@ class MemoryAdapter:
     async def updates(self, cursor: Cursor | None) -> tuple[Sequence[TicketUpdate], Cursor | None]:
         """Nothing new."""
         return [], cursor
+
+    async def thread(self, ticket: TicketId) -> Sequence[TicketUpdate]:
+        """Nothing."""
+        return []
+
+    async def entry(self, ticket: TicketId, entry: EntryId) -> TicketUpdate | None:
+        """Nothing."""
+        return None
+
+    async def fetch(self, attachment: Attachment) -> AsyncIterator[bytes]:
+        """Nothing."""
+        raise Gone("no such file", reason="no_file")
+        yield b""
 
     def parse_hint(self, request: WebhookRequest) -> Hint | None:
         """None."""

@@ -148,7 +148,9 @@ class RtState:
         self._transact(ticket, "Status", by, changed="Status", old=old, new=status)
 
     def merge(self, ticket: Ticket, into: Ticket) -> None:
-        self._transact(ticket, "AddLink", "RT_System", changed="MergedInto")
+        uri = f"fsck.com-rt://chaco.test/ticket/{into.id}"
+        for one in (ticket, into):  # the link is told at both of its ends
+            self._transact(one, "AddLink", "RT_System", changed="MergedInto", new=uri)
         for other in self.tickets.values():
             if other.effective == ticket.id:
                 other.effective = into.id

@@ -335,17 +335,28 @@ async def parts(request: web.Request) -> web.Response:
     return _page(request, _filtered(rows, await request.json()), total=False)
 
 
-@routes.get(r"/REST/2.0/transaction/{id:\d+}/attachments")
-async def parts_of_one(request: web.Request) -> web.Response:
-    number = int(request.match_info["id"])
-    rows = [_part_json(part) for part in request.app[STATE].attachments if part.transaction == number]
-    return _page(request, rows, total=False)
+@routes.post("/REST/2.0/attachments")
+async def all_parts(request: web.Request) -> web.Response:
+    state, me = request.app[STATE], _me(request)
+    kinds = {one.id: one for one in state.transactions}
+    rows = _filtered([_part_json(part) for part in state.attachments], await request.json())
+
+    def hidden(row: dict[str, Any]) -> bool:
+        made = kinds[int(row["TransactionId"])]
+        ticket = state.load(made.ticket)
+        return made.kind in HIDDEN or ticket is None or ticket.queue not in me.queues
+
+    return _page(request, rows, total=False, hidden=hidden)
 
 
 @routes.get(r"/REST/2.0/attachment/{id:\d+}")
 async def part_alone(request: web.Request) -> web.Response:
-    part = request.app[STATE].attachments[int(request.match_info["id"]) - 1]
-    return web.json_response({**_part_json(part), "Content": base64.encodebytes(part.content).decode()})
+    number = int(request.match_info["id"])
+    part = next((one for one in request.app[STATE].attachments if one.id == number), None)
+    if part is None:
+        return _problem(500, "Internal Server Error")  # 5.0.3 does not answer 404 here
+    whole = {**_part_json(part), "Content": base64.encodebytes(part.content).decode()}
+    return web.json_response(whole, dumps=lambda made: json.dumps(made, indent=3))
 
 
 @routes.post("/REST/1.0/NoAuth/mail-gateway")

@@ -10,17 +10,17 @@ import asyncio
 import hashlib
 import hmac
 import json
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from email.errors import HeaderParseError
 from pathlib import Path
-from urllib.parse import quote as url_quote
 from urllib.parse import urlsplit
 
 import aiohttp
 
 from inbox_daemon.errors import Credentials, EdgeError, Gone, Permanent, Uncertain
 from inbox_daemon.model import (
+    Attachment,
     Cursor,
     Draft,
     Entry,
@@ -38,6 +38,7 @@ from inbox_daemon.model import (
 from inbox_daemon.plugins import Capabilities, Context, WebhookRequest
 from inbox_ticketing.request_tracker import parse
 from inbox_ticketing.request_tracker.proof import prove
+from inbox_ticketing.request_tracker.reading import Reader
 from inbox_ticketing.request_tracker.rest import Answer, RestClient
 from inbox_ticketing.request_tracker.settings import RequestTrackerSettings
 from inbox_ticketing.request_tracker.watch import Watch
@@ -57,7 +58,6 @@ CAPABILITIES = Capabilities(
 """Of the product. An instance without a mail gate has `author="create"`: the citizen is the requestor only."""
 
 SIGNATURE_HEADER = "x-inbox-signature"
-INACTIVE = frozenset({"solved", "closed", "deleted"})
 
 
 class RequestTracker:
@@ -67,7 +67,8 @@ class RequestTracker:
         self._settings = settings
         self._rest = RestClient(settings, context)
         self._context = context
-        self._watch = Watch(settings, self._rest)
+        self._reader = Reader(settings, self._rest, context)
+        self._watch = Watch(settings, self._rest, self._reader)
         self.capabilities = replace(
             CAPABILITIES,
             author="entries" if settings.mail_gate_url else "create",
@@ -105,7 +106,7 @@ class RequestTracker:
 
     async def _see_reference(self, number: str, reference: Reference) -> None:
         try:
-            row = await self._read(number)
+            row = await self._reader.row(number)
         except EdgeError:
             return  # created; whether the reference stuck is seen by the next check
         if reference in row.references:
@@ -158,14 +159,25 @@ class RequestTracker:
         answer = await self._rest.upload(f"/ticket/{row.id}/correspond", form, file.size, accept=(400,))
         return self._written(row, answer, reopened=self._is_inactive(row))
 
-    async def close(self, ticket: Ticket) -> None:
-        """Set the closed status and read it back: RT answers a refused change with 200, the refusal in the text."""
-        row = await self._read(ticket.id)
-        if self._is_inactive(row):
+    async def set_state(self, ticket: Ticket, state: TicketState) -> None:
+        """Set the status and read it back: RT answers a refused change with 200, the refusal in the text.
+
+        A ticket that ended in another way than asked stays as its agent left it.
+        """
+        status = self._settings.status_of(state)
+        if status is None:
+            raise Permanent(f"{self._context.instance}: no status of Request Tracker means {state.value!r} (`states`)")
+        row = await self._reader.row(ticket.id)
+        now = self._reader.state_of(row.status)
+        if now is TicketState.DELETED:
+            raise Gone(f"{self._context.instance}: ticket {row.id} is deleted", reason="deleted")
+        if row.status.lower() == status.lower() or now is state or (now.ends and state.ends):
             return
-        said = await self._put_status(row.id, self._settings.closed_status)
-        if not self._is_inactive(await self._read(row.id)):
-            raise Permanent(f"{self._context.instance}: Request Tracker does not close ticket {row.id}: {said[:200]}")
+        said = await self._put_status(row.id, status)
+        if (await self._reader.row(row.id)).status.lower() != status.lower():
+            raise Permanent(
+                f"{self._context.instance}: Request Tracker does not set ticket {row.id} to {status!r}: {said[:200]}"
+            )
 
     async def _add(self, row: parse.Row, verb: str, body: dict[str, object]) -> Written:
         if self._is_inactive(row):  # RT's scrip reopens it, too, where nobody switched it off
@@ -215,11 +227,11 @@ class RequestTracker:
         query = f"CF.{{{field}}} = {parse.quote(reference)} AND EffectiveId > 0"
         params = {"query": query, "fields": "Status,EffectiveId,CustomFields", "per_page": "100"}
         answer = await self._rest.get("/tickets", params)
-        rows = [row for row in map(self._row, self._items(answer)) if reference in row.references]
+        rows = [row for row in map(self._reader.as_row, self._items(answer)) if reference in row.references]
         targets: dict[str, parse.Row] = {}
         for row in rows:
-            final = row if row.effective == row.id else await self._read(row.effective)
-            if self._state(final.status) != "deleted":
+            final = row if row.effective == row.id else await self._reader.row(row.effective)
+            if self._reader.state_of(final.status) != "deleted":
                 targets[final.id] = final
         if len(targets) > 1:
             numbers = ", ".join(sorted(targets, key=int))
@@ -237,12 +249,24 @@ class RequestTracker:
         mine = [part for part in parts if parse.is_entry(part, key, self._settings.account)]
         if not mine:
             return None
-        row = await self._read(ticket.id)
+        row = await self._reader.row(ticket.id)
         return Written(ticket=self._ticket(row.id, row), entry=EntryId(mine[0].transaction))
 
     async def updates(self, cursor: Cursor | None) -> tuple[Sequence[TicketUpdate], Cursor | None]:
         """See `watch.Watch`."""
         return await self._watch.updates(cursor)
+
+    async def thread(self, ticket: TicketId) -> Sequence[TicketUpdate]:
+        """See `watch.Watch.thread`."""
+        return await self._watch.thread(ticket)
+
+    async def entry(self, ticket: TicketId, entry: EntryId) -> TicketUpdate | None:
+        """See `watch.Watch.entry`."""
+        return await self._watch.entry(ticket, entry)
+
+    def fetch(self, attachment: Attachment) -> AsyncIterator[bytes]:
+        """See `reading.Reader.fetch`."""
+        return self._reader.fetch(attachment)
 
     def parse_hint(self, request: WebhookRequest) -> Hint | None:
         """RT has no webhooks; a scrip may post `{"ticket": 7}` signed with `hint_secret`."""
@@ -259,20 +283,12 @@ class RequestTracker:
             return None
         return Hint(tickets=(TicketId(number),)) if number.isascii() and number.isdigit() else None
 
-    # ------------------------------------------------------------ reading answers
-
-    async def _read(self, number: str) -> parse.Row:
-        answer = await self._rest.get(f"/ticket/{url_quote(number, safe='')}", accept=(403, 404))
-        if answer.status == 404:
-            raise Gone(f"{self._context.instance}: ticket {number} is not there", reason="deleted")
-        if answer.status == 403:  # an agent moved this one; a right lost for all shows when the next is opened
-            raise Gone(f"{self._context.instance}: ticket {number} is in a queue closed to us", reason="moved")
-        return self._row(answer.json)
+    # ------------------------------------------------------------ parts
 
     async def _target(self, ticket: Ticket, *, closed_too: bool = False) -> parse.Row:
         """The ticket to write into, after merges. Raises `Gone`."""
-        row = await self._read(ticket.id)
-        if self._state(row.status) == "deleted":
+        row = await self._reader.row(ticket.id)
+        if self._reader.state_of(row.status) == "deleted":
             raise Gone(f"{self._context.instance}: ticket {row.id} is deleted", reason="deleted")
         if self._is_inactive(row) and self._settings.closed == "new" and not closed_too:
             raise Gone(f"{self._context.instance}: ticket {row.id} is closed", reason="closed")
@@ -300,19 +316,8 @@ class RequestTracker:
             raise Uncertain(f"{self._context.instance}: Request Tracker's answer is not a list")
         return [item for item in items if isinstance(item, dict)]
 
-    def _row(self, item: object) -> parse.Row:
-        try:
-            return parse.read_row(item, self._settings.reference_field)
-        except (KeyError, TypeError, AttributeError) as error:
-            raise Uncertain(f"{self._context.instance}: Request Tracker's answer is not a ticket") from error
-
-    def _state(self, status: str) -> TicketState:
-        word = status.lower()
-        default = TicketState.DELETED if word == "deleted" else TicketState.IN_PROGRESS
-        return self._settings.states.get(word, default)
-
     def _is_inactive(self, row: parse.Row) -> bool:
-        return self._state(row.status) in INACTIVE
+        return self._reader.state_of(row.status).ends
 
     def _ticket(self, number: str, row: parse.Row | None = None) -> Ticket:
         base = self._settings.link_base or self._settings.url

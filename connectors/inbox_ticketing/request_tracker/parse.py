@@ -23,6 +23,7 @@ MAX_SUBJECT_BYTES = 200
 _FORBIDDEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 """A NUL makes the text unsearchable from there on (seen on SQLite) and PostgreSQL refuses it."""
 
+_AUTOMATIC = frozenset({"x-autoreply", "x-autorespond", "x-auto-response-suppress", "list-id"})
 _OUR_MESSAGE_ID = re.compile(r"^inbox\.(?P<key>[^@\s]+)@")
 NO_SUBJECT = "(sin asunto)"
 
@@ -69,6 +70,7 @@ class Transaction:
     creator: str
     creator_name: str
     at: datetime
+    changed: str = ""
     new_value: str = ""
 
 
@@ -209,6 +211,7 @@ def read_transaction(item: Mapping[str, Any]) -> Transaction:
         creator=_user(creator),
         creator_name=str(name or ""),
         at=read_time(str(item["Created"])),
+        changed=str(item.get("Field") or ""),
         new_value=str(item.get("NewValue") or ""),
     )
 
@@ -252,13 +255,18 @@ def our_key(part: Part) -> str | None:
 
 
 def is_automatic(parts: Sequence[Part]) -> bool:
-    """Whether a mail program wrote the entry by itself (an agent's absence note that came through the gate)."""
+    """Whether a program wrote the entry by itself (an agent's absence note that came through the gate)."""
     for part in parts:
-        submitted = part.headers.get("auto-submitted", "no").lower()
+        submitted = part.headers.get("auto-submitted", "no").partition(";")[0].strip().lower()
         bulk = part.headers.get("precedence", "").lower() in {"bulk", "junk", "auto_reply", "list"}
-        if submitted != "no" or bulk:
+        if submitted != "no" or bulk or not _AUTOMATIC.isdisjoint(part.headers):
             return True
     return False
+
+
+def is_by_mail(parts: Sequence[Part]) -> bool:
+    """Whether the entry came in as a mail: RT writes its own header into each, in place of any that came along."""
+    return any(part.headers.get("x-rt-interface", "").lower() == "email" for part in parts)
 
 
 def body_part(parts: Sequence[Part]) -> Part | None:

@@ -11,7 +11,7 @@ import re
 from urllib.parse import quote as url_quote
 
 from inbox_daemon.errors import Credentials, Gone, Permanent
-from inbox_daemon.model import MessageKey, Reference, Ticket, TicketId
+from inbox_daemon.model import MessageKey, Reference, Ticket, TicketState
 from inbox_daemon.plugins import Context, TicketingAdapter
 from inbox_ticketing.request_tracker import parse
 from inbox_ticketing.request_tracker.rest import RestClient
@@ -92,7 +92,7 @@ async def _put_away(
     adapter: TicketingAdapter, ticket: Ticket, settings: RequestTrackerSettings, context: Context
 ) -> None:
     try:
-        await adapter.close(Ticket(id=TicketId(ticket.id), number=ticket.number))
+        await adapter.set_state(ticket, TicketState.CLOSED)
     except Gone:
         return
     except Permanent as error:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -16,6 +17,7 @@ from inbox_daemon.errors import Credentials, Permanent, Transient, Uncertain
 from inbox_daemon.plugins import Context
 from inbox_ticketing.request_tracker.settings import RequestTrackerSettings
 
+CHUNK = 64 * 1024
 NOT_SENT = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
 """Raised by aiohttp before the first byte of a request: DNS, refused, TLS, connect time-out."""
 
@@ -86,6 +88,34 @@ class RestClient:
         url = self._settings.mail_gate_url or ""
         return await self._call("POST", url, write=True, want_json=False, data=dict(fields), token=False)
 
+    async def stream(self, path: str, size: int) -> AsyncIterator[bytes]:
+        """The body of `path` as it comes in, of about `size` bytes; nothing is kept."""
+        url = f"{self.base}{path}"
+        where = f"{self._context.instance}: Request Tracker at {urlsplit(url).netloc}"
+        with _told(where, unclear=Transient):
+            async with self._request("GET", url, extra_seconds=size / 50_000) as response:
+                if response.status != 200:
+                    answer = Answer(status=response.status, headers=response.headers, json=None, text="")
+                    _raise_for_status(answer, where, write=False)
+                async for chunk in response.content.iter_chunked(CHUNK):
+                    yield chunk
+
+    def _request(
+        self, method: str, url: str, *, token: bool = True, extra_seconds: float = 0.0, **options: Any
+    ) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
+        settings = self._settings
+        headers = {"Accept": "application/json"}
+        if token:
+            headers["Authorization"] = f"token {settings.token.reveal()}"
+        timeout = aiohttp.ClientTimeout(
+            total=settings.timeout_seconds + extra_seconds,
+            connect=settings.connect_timeout_seconds,
+            sock_connect=settings.connect_timeout_seconds,
+        )
+        return self._open_session().request(
+            method, url, headers=headers, timeout=timeout, allow_redirects=False, **options
+        )
+
     async def _call(
         self,
         method: str,
@@ -98,37 +128,33 @@ class RestClient:
         extra_seconds: float = 0.0,
         **options: Any,
     ) -> Answer:
-        settings = self._settings
         url = path if path.startswith("http") else f"{self.base}{path}"
-        headers = {"Accept": "application/json"}
-        if token:
-            headers["Authorization"] = f"token {settings.token.reveal()}"
-        timeout = aiohttp.ClientTimeout(
-            total=settings.timeout_seconds + extra_seconds,
-            connect=settings.connect_timeout_seconds,
-            sock_connect=settings.connect_timeout_seconds,
-        )
-        unclear = Uncertain if write else Transient
         where = f"{self._context.instance}: Request Tracker at {urlsplit(url).netloc}"
-        try:
-            async with self._open_session().request(
-                method, url, headers=headers, timeout=timeout, allow_redirects=False, **options
-            ) as response:
+        with _told(where, unclear=Uncertain if write else Transient):
+            async with self._request(method, url, token=token, extra_seconds=extra_seconds, **options) as response:
                 raw = await response.read()
                 status, received = response.status, response.headers
-        except NOT_SENT as error:
-            raise Transient(f"{where} cannot be reached ({type(error).__name__})") from error
-        except aiohttp.InvalidURL as error:
-            raise Permanent(f"{where}: the address is not valid") from error
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise unclear(f"{where} gave no whole answer ({type(error).__name__})") from error
         text = raw.decode("utf-8", "replace")
         answer = Answer(status=status, headers=received, json=_json_or_none(text), text=text)
         if status not in accept:
             _raise_for_status(answer, where, write=write)
         if want_json and answer.json is None:
+            unclear = Uncertain if write else Transient
             raise unclear(f"{where} answered {status} with something else than JSON (a login page, a proxy's page?)")
         return answer
+
+
+@contextmanager
+def _told(where: str, *, unclear: type[Transient | Uncertain]) -> Iterator[None]:
+    """Raise in our words what fails on the way."""
+    try:
+        yield
+    except NOT_SENT as error:
+        raise Transient(f"{where} cannot be reached ({type(error).__name__})") from error
+    except aiohttp.InvalidURL as error:
+        raise Permanent(f"{where}: the address is not valid") from error
+    except (aiohttp.ClientError, TimeoutError, OSError) as error:
+        raise unclear(f"{where} gave no whole answer ({type(error).__name__})") from error
 
 
 def _json_or_none(text: str) -> Any:

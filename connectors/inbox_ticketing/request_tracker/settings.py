@@ -74,3 +74,13 @@ class RequestTrackerSettings(PluginSettings):
     overlap_seconds: int = Field(
         default=60, ge=1, le=86_400, description="How far each look for answers reaches back behind the last one."
     )
+
+    def status_of(self, state: TicketState) -> str | None:
+        """The status that a ticket gets for `state`; None where the lifecycle has none (nothing is deleted by us)."""
+        if state is TicketState.DELETED:
+            return None
+        if state in {TicketState.OPEN, TicketState.IN_PROGRESS, TicketState.REOPENED}:
+            return self.open_status
+        if state in {TicketState.SOLVED, TicketState.CLOSED}:
+            return self.closed_status
+        return next((status for status, meaning in self.states.items() if meaning is state), None)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Final
 
-from inbox_daemon.errors import Gone, SettingsError
+from inbox_daemon.errors import Gone, Permanent, SettingsError
 from inbox_daemon.model import (
+    Attachment,
     Cursor,
     Draft,
     Entry,
@@ -31,7 +32,18 @@ from inbox_ticketing.ticketbook.settings import TicketbookSettings
 CAPABILITIES: Final = Capabilities(idempotency="unique", find="immediate", find_entry="immediate", parallel=4)
 
 OUR_NAME = "El sistema"
-"""Who closed the case, when we did; the page shows it."""
+"""Who closed or reopened the case, when we did; the page shows it."""
+
+IS_OPEN: Final = {
+    TicketState.OPEN: True,
+    TicketState.IN_PROGRESS: True,
+    TicketState.REOPENED: True,
+    TicketState.SOLVED: False,
+    TicketState.CLOSED: False,
+    TicketState.DUPLICATE: False,
+    TicketState.NOT_COMPETENT: False,
+}
+"""A case is open or closed, and no more: it can't wait for the citizen or be referred."""
 
 PAGE = 500
 SETTLE = timedelta(seconds=60)
@@ -95,11 +107,15 @@ class Ticketbook:
         """See `TicketingAdapter.attach`. The bytes stay where they are; the page hands them out."""
         name = _UNFIT_FOR_A_NAME.sub("_", file.filename).strip(". ")[-200:] or "archivo"
         entry_id = await self._book.add_file(ticket.id, key=entry.key, file=replace(file, filename=name))
-        return Written(ticket=self._ticket(await self._read(ticket)), entry=EntryId(str(entry_id)))
+        return Written(ticket=self._ticket(await self._read(ticket.id)), entry=EntryId(str(entry_id)))
 
-    async def close(self, ticket: Ticket) -> None:
-        """See `TicketingAdapter.close`."""
-        await self._book.set_open(ticket.id, is_open=False, by=OUR_NAME)
+    async def set_state(self, ticket: Ticket, state: TicketState) -> None:
+        """See `TicketingAdapter.set_state`."""
+        is_open = IS_OPEN.get(state)
+        if is_open is None:
+            raise Permanent(f"{self._office}: a case of the book is open or closed, and cannot be {state.value}")
+        await self._read(ticket.id)  # of this office
+        await self._book.set_open(ticket.id, is_open=is_open, by=OUR_NAME)
 
     async def find(self, reference: Reference) -> Ticket | None:
         """See `TicketingAdapter.find`."""
@@ -111,7 +127,7 @@ class Ticketbook:
         entry_id = await self._book.find_entry(ticket.id, key)
         if entry_id is None:
             return None
-        return Written(ticket=self._ticket(await self._read(ticket)), entry=EntryId(str(entry_id)))
+        return Written(ticket=self._ticket(await self._read(ticket.id)), entry=EntryId(str(entry_id)))
 
     async def updates(self, cursor: Cursor | None) -> tuple[Sequence[TicketUpdate], Cursor | None]:
         """See `TicketingAdapter.updates`. The cursor is the id of an entry."""
@@ -127,6 +143,20 @@ class Ticketbook:
         after = Cursor(str(settled[-1])) if settled else cursor
         return [_update(case, entry) for case, entry in changes], after
 
+    async def thread(self, ticket: TicketId) -> Sequence[TicketUpdate]:
+        """See `TicketingAdapter.thread`."""
+        case = await self._case(ticket)
+        return () if case is None else [_update(case.id, entry) for entry in case.entries]
+
+    async def entry(self, ticket: TicketId, entry: EntryId) -> TicketUpdate | None:
+        """See `TicketingAdapter.entry`. An answer that its agent took back is not public any more."""
+        return next((update for update in await self.thread(ticket) if update.entry == entry), None)
+
+    async def fetch(self, attachment: Attachment) -> AsyncIterator[bytes]:
+        """Agents add no files on the page, so there is none to fetch."""
+        raise Gone(f"{self._office}: answers in the book have no files", reason="no_file")
+        yield b""
+
     def parse_hint(self, request: WebhookRequest) -> Hint | None:
         """Nobody posts to this adapter."""
         return None
@@ -135,7 +165,7 @@ class Ticketbook:
         """See `Notifying.notify`. Mails a fresh link to the case."""
         if self._mail is None or not (opened or self._settings.mail_each_message):
             return
-        case = await self._read(ticket)
+        case = await self._read(ticket.id)
         notice = compose(
             self._settings,
             case,
@@ -158,14 +188,19 @@ class Ticketbook:
             heading=_keepable(entry.heading),
             body=_keepable(entry.body),
         )
-        case = await self._read(ticket)
+        case = await self._read(ticket.id)
         return Written(ticket=self._ticket(case), entry=EntryId(str(entry_id)), reopened=reopened)
 
-    async def _read(self, ticket: Ticket) -> Case:
-        case = await self._book.read(ticket.id)
+    async def _read(self, ticket: TicketId) -> Case:
+        case = await self._case(ticket)
         if case is None:
             raise Gone("this case is not in the book", reason="deleted")
         return case
+
+    async def _case(self, ticket: TicketId) -> Case | None:
+        """The case with this id, if it is this office's."""
+        case = await self._book.read(ticket)
+        return case if case is not None and case.office == self._office else None
 
     async def _last_entry(self) -> int:
         last = 0
@@ -178,16 +213,16 @@ class Ticketbook:
 
 
 def _update(case: str, entry: CaseEntry) -> TicketUpdate:
-    """What an entry means: only what an agent wrote on the page is public and not ours."""
+    """What an entry means: only what an agent wrote on the page, and did not take back, is public."""
     is_state = entry.direction == "system"
-    is_agent = entry.direction == "agent"
+    is_agent = entry.direction in {"agent", "withdrawn"}
     return TicketUpdate(
         ticket=TicketId(case),
         entry=EntryId(str(entry.id)),
         at=entry.at,
         author=entry.heading if is_agent or is_state else "",
         text="" if is_state else entry.body,
-        public=is_agent,
+        public=entry.direction == "agent",
         own=entry.heading == OUR_NAME if is_state else not is_agent,
         state=(TicketState.REOPENED if entry.body == "open" else TicketState.CLOSED) if is_state else None,
     )

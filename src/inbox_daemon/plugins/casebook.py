@@ -12,7 +12,10 @@ from inbox_daemon.model import CaseNumber, InstanceId, MessageKey, Reference, St
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CaseEntry:
-    """One line of a case's thread. `direction` is citizen, agent, note or system. `id` rises within the database."""
+    """One line of a case's thread. `id` rises within the database.
+
+    `direction` is citizen, agent, note, system, or withdrawn: an agent's answer that was taken back.
+    """
 
     id: int
     direction: str
@@ -61,6 +64,10 @@ class CaseBook(Protocol):
 
     async def set_open(self, case: str, *, is_open: bool, by: str) -> None:
         """Close or reopen; the change is an entry of the thread. Raises `Gone`."""
+
+    async def withdraw(self, case: str, entry: int) -> bool:
+        """Take an agent's answer back; its words stay in the book. Returns whether it is withdrawn now: False for what
+        is no agent's answer of this case. What has already left for the citizen is not called back by it."""
 
     async def find(self, office: InstanceId, reference: Reference) -> Case | None:
         """The case with this reference in this office, with its entries."""

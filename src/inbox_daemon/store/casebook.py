@@ -94,6 +94,19 @@ class StoredCaseBook:
 
         await self._database.run(work)
 
+    async def withdraw(self, case: str, entry: int) -> bool:
+        """See `CaseBook.withdraw`."""
+
+        def work(connection: Connection) -> bool:
+            this = (casebook_entry.c.id == entry) & (casebook_entry.c.case_id == _as_id(case))
+            connection.execute(
+                update(casebook_entry).where(this, casebook_entry.c.direction == "agent").values(direction="withdrawn")
+            )
+            direction = connection.execute(select(casebook_entry.c.direction).where(this)).scalar_one_or_none()
+            return bool(direction == "withdrawn")
+
+        return await self._database.run(work)
+
     async def find(self, office: InstanceId, reference: Reference) -> Case | None:
         """See `CaseBook.find`."""
         return await self._database.read(lambda connection: _find(connection, office, reference))

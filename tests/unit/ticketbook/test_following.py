@@ -36,6 +36,9 @@ class Book:
     async def add_file(self, case: str, *, key: MessageKey, file: StoredFile) -> int:
         raise NotImplementedError
 
+    async def withdraw(self, case: str, entry: int) -> bool:
+        raise NotImplementedError
+
     async def set_open(self, case: str, *, is_open: bool, by: str) -> None:
         raise NotImplementedError
 
