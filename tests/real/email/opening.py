@@ -15,7 +15,7 @@ from typing import Any
 from inbox_channels.email.channel import EmailChannel, build
 from inbox_channels.email.settings import EmailSettings
 from inbox_daemon.model import Cursor
-from inbox_daemon.plugins import Page, Secret
+from inbox_daemon.plugins import Mail, Page, Secret
 from real.servers.fixtures import Mailbox
 from support.contexts import lend_context
 
@@ -33,9 +33,9 @@ def settings(mailbox: Mailbox, **changes: Any) -> EmailSettings:
 
 
 @asynccontextmanager
-async def opened(mailbox: Mailbox, **changes: Any) -> AsyncIterator[EmailChannel]:
-    """A channel on `mailbox`, closed at the end."""
-    async with lend_context("mesa") as context:
+async def opened(mailbox: Mailbox, mail: Mail | None = None, **changes: Any) -> AsyncIterator[EmailChannel]:
+    """A channel on `mailbox`, which answers by `mail`; closed at the end."""
+    async with lend_context("mesa", mail=mail) as context:
         channel = build(settings(mailbox, **changes), context)
         try:
             yield channel
