@@ -328,17 +328,3 @@ async def test_what_is_simulated_comes_in_whole(kind: str, tmp_path: Path, monke
     assert "prueba-1" in message.external_id
     assert abs(message.sent_at - NOW) < timedelta(seconds=1)
     assert message.sender.handles
-
-
-@every_kind
-async def test_who_can_answer_answers_only_whom_it_knows(
-    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async with built(kind, tmp_path, monkeypatch) as channel:
-        if not isinstance(channel, Replying):
-            assert "Replying" not in plugin_of(kind).powers
-            return
-        assert channel.address([]) is None
-        opened = channel.window(NOW)
-        assert opened == channel.window(NOW)
-        assert opened.open_until is None or opened.open_until > NOW
