@@ -25,7 +25,6 @@ from inbox_daemon.assembly import (
     build_instances,
     make_folder,
     open_database,
-    policy_of,
     prepare,
 )
 from inbox_daemon.errors import InboxError, SettingsError
@@ -44,6 +43,7 @@ from inbox_daemon.web.case import Cases
 from inbox_daemon.web.links import CaseLinks
 from inbox_daemon.web.operations import operations_app
 from inbox_daemon.web.public import Limits, listen, public_app
+from inbox_daemon.workers import policy_of
 
 LOOK_SECONDS = 5.0
 BALANCE_SECONDS = 300.0
@@ -117,13 +117,15 @@ def _only_one(folder: Path) -> IO[str]:
 async def _recover(parts: Parts) -> None:
     """Take up what an earlier life of this node left in the middle; envelopes and attachments: see `_anew`."""
     files.sweep(attachments_dir(parts.settings))
-    for name in parts.dispatchers:
-        settle = policy_of(parts.settings, parts.adapters[name].capabilities.index_lag_seconds).settle
+    for name in (*parts.dispatchers, *parts.answerers):
+        adapter = parts.adapters.get(name)
+        lag = 0.0 if adapter is None else adapter.capabilities.index_lag_seconds
+        settle = policy_of(parts.settings, lag).settle
         cut = await parts.database.run(partial(outbox.recover, holder=parts.node, destination=name, settle=settle))
         if cut:
-            _log.warning("dispatch.recovered", destination=name, steps=cut)
-        if name not in parts.notifiers:
-            await parts.database.run(partial(notices.drop, destination=name))
+            _log.warning("steps.recovered", lane=name, steps=cut)
+    for name in parts.adapters.keys() - parts.notifiers.keys():
+        await parts.database.run(partial(notices.drop, destination=name))
 
 
 async def _serve(parts: Parts, health: DaemonHealth, stack: AsyncExitStack) -> None:
@@ -179,6 +181,7 @@ async def _working(parts: Parts, health: DaemonHealth) -> AsyncIterator[list[asy
         "fetcher": lambda: _anew(parts, attachments.recover, parts.fetcher.run),
     }
     jobs |= {f"dispatch {name}": one.run for name, one in parts.dispatchers.items()}
+    jobs |= {f"answer {name}": one.run for name, one in parts.answerers.items()}
     jobs |= {f"notify {name}": one.run for name, one in parts.notifiers.items()}
     jobs |= {f"follow {name}": one.run for name, one in parts.followers.items()}
     jobs |= {f"poll {name}": one.run for name, one in parts.pollers.items()}
@@ -200,6 +203,7 @@ async def _working(parts: Parts, health: DaemonHealth) -> AsyncIterator[list[asy
         await asyncio.gather(*tasks, return_exceptions=True)
         seconds = parts.settings.daemon.stop_seconds * STEPS_SHARE
         drains = [one.drain(seconds) for one in parts.dispatchers.values()]
+        drains += [one.drain(seconds) for one in parts.answerers.values()]
         drains += [one.drain(seconds) for one in parts.notifiers.values()]
         await asyncio.gather(*drains)
         await asyncio.gather(*(one.stop() for one in parts.pollers.values()), return_exceptions=True)

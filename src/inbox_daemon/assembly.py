@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -21,27 +20,28 @@ import structlog
 from sqlalchemy import make_url
 from sqlalchemy.exc import DBAPIError
 
+from inbox_daemon import workers
 from inbox_daemon.counting import Counts
 from inbox_daemon.errors import SettingsError
 from inbox_daemon.mailing import Mailer
 from inbox_daemon.model import InstanceId
 from inbox_daemon.observability import Metrics
 from inbox_daemon.outgoing import Sessions
-from inbox_daemon.pipeline.dispatch import Dispatcher
 from inbox_daemon.pipeline.drafting import Drafting
 from inbox_daemon.pipeline.fetching import Fetcher
 from inbox_daemon.pipeline.filing import Filing
 from inbox_daemon.pipeline.following import Follower
 from inbox_daemon.pipeline.intake import Intake, Taken
+from inbox_daemon.pipeline.lane import Lane
 from inbox_daemon.pipeline.notifying import Notifier
 from inbox_daemon.pipeline.parsing import Parser
 from inbox_daemon.pipeline.polling import Poller
 from inbox_daemon.pipeline.receive import Journal, day_in
 from inbox_daemon.pipeline.rendering import Wording
 from inbox_daemon.pipeline.routing import Rule, compile_rule
-from inbox_daemon.plugins import Channel, Context, Notifying, Polled, TicketingAdapter
-from inbox_daemon.registry import DestinationInstance, Instances
-from inbox_daemon.retry import Policy
+from inbox_daemon.pipeline.texts import Texts
+from inbox_daemon.plugins import Channel, Context, TicketingAdapter
+from inbox_daemon.registry import Instances
 from inbox_daemon.settings import Settings, link_secret
 from inbox_daemon.store import installation
 from inbox_daemon.store.casebook import StoredCaseBook
@@ -134,21 +134,23 @@ class Parts:
     journal: Journal
     intake: Intake
     fetcher: Fetcher
-    dispatchers: Mapping[InstanceId, Dispatcher]
+    dispatchers: Mapping[InstanceId, Lane]
+    answerers: Mapping[InstanceId, Lane]
     notifiers: Mapping[InstanceId, Notifier]
     followers: Mapping[InstanceId, Follower]
     pollers: Mapping[InstanceId, Poller]
 
 
-def policy_of(settings: Settings, index_lag_seconds: float = 0.0) -> Policy:
-    """How retries go, for a destination whose look-ups lag by so much."""
-    delivery = settings.delivery
-    return Policy(
-        first=timedelta(seconds=delivery.retry_first_seconds),
-        most=timedelta(seconds=delivery.retry_max_seconds),
-        give_up=timedelta(days=delivery.give_up_days),
-        settle=timedelta(seconds=delivery.settle_seconds + index_lag_seconds),
-    )
+class NoFirewall:
+    """Lets everything pass."""
+
+    def verdict(self, connection: object, sending: object) -> str | None:
+        """It goes."""
+        return None
+
+    def body_hash(self, text: str) -> str:
+        """The hash of the text."""
+        return hashlib.sha256(text.encode()).hexdigest()
 
 
 async def build(settings: Settings, instances: Instances, database: Database, stack: AsyncExitStack) -> Parts:
@@ -164,35 +166,52 @@ async def build(settings: Settings, instances: Instances, database: Database, st
     journal = Journal(database, day_in(settings.daemon.zone), arrived, counts.received, disk_failed.set)
     parser = Parser()
     stack.callback(parser.close)
+    texts = Texts.load(settings.daemon.language, settings.notices.texts, settings.daemon.zone)
+    shop = workers.Shop(
+        settings=settings,
+        instances=instances,
+        database=database,
+        node=node,
+        channels=channels,
+        adapters=adapters,
+        counts=counts,
+        texts=texts,
+        reporting=workers.reporting_of(settings),
+        folder=attachments_dir(settings),
+        gap=journal.gap,
+    )
     drafting = Drafting(
         Wording(settings.daemon.language, settings.daemon.zone),
         {name: one.plugin.kind for name, one in instances.channels.items()},
         await database.run(installation.tag),
+        texts=texts,
     )
-    dispatchers = _dispatchers(settings, instances, database, node, adapters, counts, drafting, journal)
+    dispatchers = workers.dispatchers(shop, drafting)
+    answerers = workers.answerers(shop, NoFirewall(), lambda file: file.filename)
+    lanes = [*dispatchers.values(), *answerers.values()]
 
-    def wake_dispatchers() -> None:
-        for dispatcher in dispatchers.values():
-            dispatcher.wake.set()
+    def wake() -> None:
+        for lane in lanes:
+            lane.wake.set()
 
     def fetched(instance: str, outcome: str, size: int) -> None:
         counts.fetched(instance, outcome, size)
-        wake_dispatchers()
+        wake()
 
     fetcher = Fetcher(
         channels=channels,
         database=database,
         node=node,
-        folder=attachments_dir(settings),
+        folder=shop.folder,
         max_bytes=settings.attachments.max_bytes,
-        policy=policy_of(settings),
+        policy=workers.policy_of(settings),
         fetched=fetched,
     )
 
     def taken_in(instance: str, taken: Taken, seconds: float) -> None:
         counts.taken_in(instance, taken, seconds)
-        if taken.messages:
-            wake_dispatchers()
+        if taken.events:
+            wake()
             fetcher.wake.set()
 
     return Parts(
@@ -218,12 +237,14 @@ async def build(settings: Settings, instances: Instances, database: Database, st
             arrived=arrived,
             gap=journal.gap,
             taken_in=taken_in,
+            heard=shop.reporting.heard,
         ),
         fetcher=fetcher,
         dispatchers=dispatchers,
-        notifiers=_notifiers(settings, adapters, database, node),
-        followers=_followers(settings, adapters, database, node),
-        pollers=_pollers(settings, channels, database, node, arrived, counts),
+        answerers=answerers,
+        notifiers=workers.notifiers(shop),
+        followers=workers.followers(shop, lambda name: [], wake),
+        pollers=workers.pollers(shop, arrived),
     )
 
 
@@ -277,90 +298,3 @@ def _rule(route: Any) -> Rule:
         pattern=route.pattern,
         matter=route.matter,
     )
-
-
-def _dispatchers(
-    settings: Settings,
-    instances: Instances,
-    database: Database,
-    node: str,
-    adapters: Mapping[InstanceId, TicketingAdapter],
-    counts: Counts,
-    drafting: Drafting,
-    journal: Journal,
-) -> dict[InstanceId, Dispatcher]:
-    def one(name: InstanceId, destination: DestinationInstance) -> Dispatcher:
-        return Dispatcher(
-            name=name,
-            adapter=adapters[name],
-            database=database,
-            node=node,
-            drafting=drafting,
-            policy=policy_of(settings, destination.plugin.capabilities.index_lag_seconds),
-            attempt=timedelta(seconds=settings.delivery.attempt_seconds),
-            parallel=destination.parallel,
-            on_unknown=destination.on_unknown,
-            attachments=attachments_dir(settings),
-            observe=counts.dispatched,
-            gap=journal.gap,
-        )
-
-    return {name: one(name, destination) for name, destination in instances.destinations.items()}
-
-
-def _notifiers(
-    settings: Settings, adapters: Mapping[InstanceId, TicketingAdapter], database: Database, node: str
-) -> dict[InstanceId, Notifier]:
-    return {
-        name: Notifier(
-            name=name,
-            adapter=adapter,
-            database=database,
-            node=node,
-            policy=policy_of(settings),
-            attempt=timedelta(seconds=settings.delivery.attempt_seconds),
-        )
-        for name, adapter in adapters.items()
-        if isinstance(adapter, Notifying) and adapter.notifies
-    }
-
-
-def _followers(
-    settings: Settings, adapters: Mapping[InstanceId, TicketingAdapter], database: Database, node: str
-) -> dict[InstanceId, Follower]:
-    return {
-        name: Follower(
-            name=name,
-            adapter=adapter,
-            database=database,
-            node=node,
-            policy=policy_of(settings),
-            every=timedelta(seconds=settings.delivery.follow_seconds),
-        )
-        for name, adapter in adapters.items()
-        if adapter.capabilities.updates != "none"
-    }
-
-
-def _pollers(
-    settings: Settings,
-    channels: Mapping[InstanceId, Channel],
-    database: Database,
-    node: str,
-    arrived: asyncio.Event,
-    counts: Counts,
-) -> dict[InstanceId, Poller]:
-    return {
-        name: Poller(
-            name=name,
-            channel=channel,
-            database=database,
-            node=node,
-            day=day_in(settings.daemon.zone),
-            policy=policy_of(settings),
-            arrived=arrived,
-            polled=partial(counts.polled, name),
-        )
-        for name, channel in channels.items()
-        if isinstance(channel, Polled)
-    }

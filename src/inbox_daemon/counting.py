@@ -63,6 +63,11 @@ class Counts:
         self._metrics.attachments.labels(instance, outcome).inc()
         self._metrics.attachment_bytes.labels(instance).inc(size)
 
+    def answered(self, channel: str, outcome: str, seconds: float) -> None:
+        """A try to send something to a citizen ended."""
+        self._metrics.answers.labels(channel, OUTCOMES.get(outcome, outcome)).inc()
+        self._metrics.answer_seconds.labels(channel).observe(seconds)
+
     def dispatched(self, destination: str, outcome: str, seconds: float) -> None:
         """A try at a destination ended."""
         self._metrics.dispatches.labels(destination, OUTCOMES.get(outcome, outcome)).inc()

@@ -46,7 +46,14 @@ class Uncertain(EdgeError):
 
 
 class Permanent(EdgeError):
-    """This item can't succeed as it is; a person or a fix is needed."""
+    """This item can't succeed as it is; a person or a fix is needed.
+
+    `told` is the reason in a few words of the office's language, for the note that its agents read; may be empty.
+    """
+
+    def __init__(self, message: str, *, told: str = "") -> None:
+        super().__init__(message)
+        self.told = told
 
 
 class WindowClosed(Permanent):

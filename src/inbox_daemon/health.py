@@ -43,6 +43,7 @@ class DaemonHealth:
         if self.fatal or self.phase != "running":
             return self.fatal
         workers = {"intake": self._parts.intake} | {f"dispatch {k}": v for k, v in self._parts.dispatchers.items()}
+        workers |= {f"answer {k}": v for k, v in self._parts.answerers.items()}
         now = time.monotonic()
         stuck = [name for name, worker in workers.items() if now - worker.turned_at > STUCK_SECONDS]
         return f"stuck: {', '.join(stuck)}" if stuck else None
@@ -101,34 +102,47 @@ class DaemonHealth:
     def _channel(self, name: Any, found: Figures) -> dict[str, Any]:
         poller = self._parts.pollers.get(name)
         state: dict[str, Any] = {"state": "up"} if poller is None else _plain(asdict(poller.state))
+        if name in self._parts.answerers:
+            lane = self._parts.answerers[name]
+            state["answers"] = _plain(asdict(lane.state)) | self._queue(name, found)
         return state | {
             "unread": found.unread.get(name, 0),
             "parked": found.parked_envelopes.get(name, 0) + found.parked_items.get(name, 0),
         }
 
     def _destination(self, name: Any, found: Figures) -> dict[str, Any]:
-        queue = found.queues.get(name, Queue())
-        age = (found.at - queue.oldest).total_seconds() if queue.oldest else 0.0
         state = _plain(asdict(self._parts.dispatchers[name].state))
         if name in self._parts.notifiers:
             state["notices"] = self._parts.notifiers[name].trouble or "up"
-        return state | {
+        queue = self._queue(name, found)
+        queue.pop("held")  # nothing that goes to a destination waits for a citizen
+        return state | queue
+
+    def _queue(self, name: Any, found: Figures) -> dict[str, Any]:
+        queue = found.queues.get(name, Queue())
+        return {
             "waiting": queue.waiting,
+            "held": queue.held,
             "unknown": queue.unknown,
             "parked": queue.parked,
-            "oldest_seconds": round(age, 1),
+            "oldest_seconds": round(_age(queue, found), 1),
         }
 
     def _gauge(self, found: Figures) -> None:
         metrics = self._parts.metrics
         for name, dispatcher in self._parts.dispatchers.items():
             queue = found.queues.get(name, Queue())
-            age = (found.at - queue.oldest).total_seconds() if queue.oldest else 0.0
             metrics.queue_depth.labels(name).set(queue.waiting + queue.unknown)
-            metrics.queue_oldest_seconds.labels(name).set(age)
+            metrics.queue_oldest_seconds.labels(name).set(_age(queue, found))
             metrics.parked.labels(name, "step").set(queue.parked)
             metrics.instance_up.labels(name).set(dispatcher.state.state == "up")
             metrics.instance_stopped.labels(name).set(dispatcher.state.state == "refused")
+        for name in self._parts.answerers:
+            queue = found.queues.get(name, Queue())
+            metrics.answers_waiting.labels(name).set(queue.waiting + queue.unknown)
+            metrics.answers_held.labels(name).set(queue.held)
+            metrics.answers_oldest_seconds.labels(name).set(_age(queue, found))
+            metrics.parked.labels(name, "step").set(queue.parked)
         for name in self._parts.channels:
             poller = self._parts.pollers.get(name)
             metrics.unread_envelopes.labels(name).set(found.unread.get(name, 0))
@@ -151,6 +165,10 @@ class DaemonHealth:
 def _touch(connection: Connection) -> None:
     """A write that changes nothing, to learn whether one is possible."""
     connection.execute(text("UPDATE lease SET holder = holder WHERE name = ''"))
+
+
+def _age(queue: Queue, found: Figures) -> float:
+    return (found.at - queue.oldest).total_seconds() if queue.oldest else 0.0
 
 
 def _plain(state: dict[str, Any]) -> dict[str, Any]:

@@ -12,22 +12,33 @@ from pathlib import Path
 from typing import Any, cast
 from zoneinfo import ZoneInfo
 
+from sqlalchemy import Connection
+
 from inbox_channels.whatsapp import plugin as whatsapp
 from inbox_daemon.model import Envelope, InstanceId
-from inbox_daemon.pipeline.dispatch import Dispatcher
+from inbox_daemon.pipeline.answering import Answering, Firewall, Ways
+from inbox_daemon.pipeline.delivering import Delivering
 from inbox_daemon.pipeline.drafting import Drafting
 from inbox_daemon.pipeline.filing import Filing
+from inbox_daemon.pipeline.following import Follower
 from inbox_daemon.pipeline.intake import Intake
+from inbox_daemon.pipeline.lane import Lane
+from inbox_daemon.pipeline.learning import Learning
 from inbox_daemon.pipeline.notifying import Notifier
 from inbox_daemon.pipeline.parsing import Parser
 from inbox_daemon.pipeline.receive import day_in
 from inbox_daemon.pipeline.rendering import Wording
+from inbox_daemon.pipeline.reporting import Reporting
+from inbox_daemon.pipeline.rereading import Rereading
 from inbox_daemon.pipeline.routing import Rule, compile_rule
+from inbox_daemon.pipeline.sending import Sending
+from inbox_daemon.pipeline.texts import Texts
 from inbox_daemon.plugins import ChannelPlugin, Notifying, TicketingAdapter
 from inbox_daemon.registry import ChannelInstance
 from inbox_daemon.retry import Policy
 from inbox_daemon.store import envelopes, figures, ledger
 from inbox_daemon.store.database import Database
+from support.memory_channel import MemoryChannel
 
 ZONE = ZoneInfo("America/Argentina/Cordoba")
 INSTANCE = InstanceId("whatsapp-centro")
@@ -57,15 +68,22 @@ class Pipes:
         order_grace: timedelta = timedelta(0),
         folder: Path = Path("/nonexistent"),
         plugin: ChannelPlugin[Any] = whatsapp,
+        channel: MemoryChannel | None = None,
+        ways: Ways | None = None,
+        grace: timedelta = timedelta(0),
+        firewall: Firewall | None = None,
     ) -> None:
         self.database = database
         self.node = node
         self.arrived = asyncio.Event()
-        channel = ChannelInstance(name=INSTANCE, plugin=plugin, settings=plugin.settings.model_construct())
+        configured = ChannelInstance(name=INSTANCE, plugin=plugin, settings=plugin.settings.model_construct())
         wording = Wording("es-AR", ZONE)
+        self.texts = Texts.load("es-AR", {}, ZONE)
+        self.reporting = Reporting(report=["accepted", "delivered", "read"], delay=timedelta(0))
+        drafting = Drafting(wording, {INSTANCE: "whatsapp"}, "pruebas", texts=self.texts)
         self.intake = Intake(
             database=database,
-            channels={INSTANCE: channel},
+            channels={INSTANCE: configured},
             filing=Filing(
                 rules=rules,
                 default=default,
@@ -79,19 +97,26 @@ class Pipes:
             arrived=self.arrived,
             gap=_no_wait,
             taken_in=lambda instance, taken, seconds: None,
+            heard=self.reporting.heard,
         )
         self.dispatchers = {
-            name: Dispatcher(
+            name: Lane(
                 name=name,
-                adapter=adapter,
+                carrier=Delivering(
+                    name=name,
+                    adapter=adapter,
+                    database=database,
+                    drafting=drafting,
+                    reporting=self.reporting,
+                    attempt=attempt,
+                    on_unknown=on_unknown,
+                    attachments=folder,
+                ),
                 database=database,
                 node=node,
-                drafting=Drafting(wording, {INSTANCE: "whatsapp"}, "pruebas"),
                 policy=policy,
                 attempt=attempt,
                 parallel=8,
-                on_unknown=on_unknown,
-                attachments=folder,
                 observe=lambda destination, outcome, seconds: None,
                 gap=_no_wait,
             )
@@ -102,6 +127,58 @@ class Pipes:
             for name, adapter in adapters.items()
             if isinstance(adapter, Notifying) and adapter.notifies
         }
+
+        self.answerer = channel and Lane(
+            name=INSTANCE,
+            carrier=Answering(
+                name=INSTANCE,
+                channel=channel,
+                database=database,
+                rereading=Rereading(
+                    adapters={InstanceId(name): one for name, one in adapters.items()},
+                    database=database,
+                    folder=folder,
+                    max_bytes=1_000_000,
+                ),
+                reporting=self.reporting,
+                firewall=firewall or OpenFirewall(),
+                texts=self.texts,
+                ways=ways or Ways(replying=[INSTANCE]),
+                kind_of=lambda instance: "whatsapp",
+                link=lambda file: f"https://archivos.test/{file.filename}",
+                policy=policy,
+                attempt=attempt,
+            ),
+            database=database,
+            node=node,
+            policy=policy,
+            attempt=attempt,
+            parallel=8,
+            observe=lambda lane, outcome, seconds: None,
+            gap=_no_wait,
+        )
+        self.followers = {
+            name: Follower(
+                name=InstanceId(name),
+                adapter=adapter,
+                learning=Learning(
+                    destination=name,
+                    replying=[INSTANCE] if channel else [],
+                    grace=grace,
+                    reporting=self.reporting,
+                    texts=self.texts,
+                ),
+                database=database,
+                node=node,
+                policy=policy,
+                every=timedelta(milliseconds=50),
+            )
+            for name, adapter in adapters.items()
+        }
+
+    async def follow(self) -> int:
+        """Ask every destination once what is new; returns how much was."""
+        return sum([await one.follow() for one in self.followers.values()])
 
     async def receive(self, *bodies: bytes) -> None:
         """Journal bodies as if they had been posted now."""
@@ -120,7 +197,8 @@ class Pipes:
     @asynccontextmanager
     async def dispatching(self) -> AsyncIterator[None]:
         """Run the dispatchers and notifiers meanwhile."""
-        workers: list[Dispatcher | Notifier] = [*self.dispatchers.values(), *self.notifiers.values()]
+        workers: list[Lane | Notifier] = [*self.dispatchers.values(), *self.notifiers.values()]
+        workers += [self.answerer] if self.answerer else []
         tasks = [asyncio.create_task(_supervise(one)) for one in workers]
         try:
             yield
@@ -163,11 +241,23 @@ class Pipes:
         return lines
 
 
+class OpenFirewall:
+    """Lets everything pass."""
+
+    def verdict(self, connection: Connection, sending: Sending) -> str | None:
+        """It goes."""
+        return None
+
+    def body_hash(self, text: str) -> str:
+        """The text itself will do."""
+        return text
+
+
 async def _no_wait() -> None:
     """Nothing is being received."""
 
 
-async def _supervise(worker: Dispatcher | Notifier) -> None:
+async def _supervise(worker: Lane | Notifier) -> None:
     """Start a worker again whatever ends it, as the daemon does."""
     while True:
         try:

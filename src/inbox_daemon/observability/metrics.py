@@ -95,8 +95,14 @@ class Metrics:
     dispatch_seconds: Histogram
     last_delivery: Gauge
 
+    answers: Counter
+    answer_seconds: Histogram
+
     queue_depth: Gauge
     queue_oldest_seconds: Gauge
+    answers_waiting: Gauge
+    answers_held: Gauge
+    answers_oldest_seconds: Gauge
     unread_envelopes: Gauge
     parked: Gauge
     ledger_imbalance: Gauge
@@ -121,6 +127,7 @@ class Metrics:
             **_receiving(registry),
             **_polling(registry),
             **_delivering(registry),
+            **_answering(registry),
             **_standing(registry),
             **_process(registry),
         )
@@ -217,6 +224,32 @@ def _delivering(registry: CollectorRegistry) -> dict[str, Any]:
             "inbox_last_delivery_timestamp_seconds",
             "When a step was last done; the start of the process until then.",
             destination,
+            registry=registry,
+        ),
+    }
+
+
+def _answering(registry: CollectorRegistry) -> dict[str, Any]:
+    return {
+        "answers": Counter(
+            "inbox_answers",
+            "Tries to send something to a citizen, by outcome (done, again, unknown, parked, refused).",
+            ["channel", "outcome"],
+            registry=registry,
+        ),
+        "answer_seconds": Histogram(
+            "inbox_answer_seconds", "One try at a channel.", ["channel"], registry=registry, buckets=SLOW_SECONDS
+        ),
+        "answers_waiting": Gauge(
+            "inbox_answers_waiting", "Answers and notices that are to go now.", ["channel"], registry=registry
+        ),
+        "answers_held": Gauge(
+            "inbox_answers_held", "Answers that wait for the citizen to write.", ["channel"], registry=registry
+        ),
+        "answers_oldest_seconds": Gauge(
+            "inbox_answers_oldest_seconds",
+            "Age of the oldest answer or notice that is to go now; 0 when there is none.",
+            ["channel"],
             registry=registry,
         ),
     }

@@ -11,20 +11,29 @@ from sqlalchemy import Connection, Row, select
 from inbox_daemon.identity.handles import readable
 from inbox_daemon.model import Draft, Entry, Handle, MessageKey, Proof, Reference, StoredFile
 from inbox_daemon.pipeline.files import path_of
-from inbox_daemon.pipeline.rendering import Shown, Wording
+from inbox_daemon.pipeline.markup import to_channel
+from inbox_daemon.pipeline.rendering import CHANNELS, Shown, Wording
 from inbox_daemon.pipeline.routing import RESERVED_MATTERS
+from inbox_daemon.pipeline.texts import Texts
 from inbox_daemon.plugins import Capabilities
-from inbox_daemon.store import conversations, schema
+from inbox_daemon.store import conversations, replies, schema
 from inbox_daemon.store.conversations import Conversation
 from inbox_daemon.store.outbox import Step
+
+START_CHARS = 60
+_ON_ITS_WAY = frozenset({"accepted", "sent", "delivered", "read"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Work:
-    """A step with all it speaks of. `earlier` is the number of the ticket this conversation follows."""
+    """A step with all it speaks of. `earlier` is the number of the ticket this conversation follows.
+
+    A step about a `reply` has the citizen's latest message as its `message`.
+    """
 
     conversation: Conversation
     message: Row[Any]
+    reply: Row[Any] | None
     handle: Handle | None
     file: Row[Any] | None
     earlier: str
@@ -56,7 +65,9 @@ class Work:
 def load(connection: Connection, step: Step) -> Work:
     """Read what `step` speaks of."""
     conversation = conversations.read(connection, step.conversation_id)
-    message = conversations.read_message(connection, step.message_id or 0)
+    reply = None if step.reply_id is None else replies.read(connection, step.reply_id)
+    message_id = step.message_id if reply is None else conversations.last_message_id(connection, conversation.id)
+    message = conversations.read_message(connection, message_id or 0)
     handle = file = None
     if message.handle_id is not None:
         row = connection.execute(select(schema.handle).where(schema.handle.c.id == message.handle_id)).one()
@@ -67,7 +78,13 @@ def load(connection: Connection, step: Step) -> Work:
     if conversation.follows_id is not None:
         before = conversations.read(connection, conversation.follows_id)
         earlier = before.ticket.number if before.ticket else before.case_number
-    return Work(conversation=conversation, message=message, handle=handle, file=file, earlier=earlier)
+    return Work(conversation=conversation, message=message, reply=reply, handle=handle, file=file, earlier=earlier)
+
+
+def _start(text: str, *, html: bool) -> str:
+    """The first words of an answer, by which its agent knows it."""
+    line = " ".join(to_channel(text, html=html, markup="text").split())
+    return line if len(line) <= START_CHARS else f"{line[:START_CHARS].rstrip()}…"
 
 
 class Drafting:
@@ -77,9 +94,16 @@ class Drafting:
     """
 
     def __init__(
-        self, wording: Wording, channel_of: dict[str, str], installation: str, *, share_address: bool = False
+        self,
+        wording: Wording,
+        channel_of: dict[str, str],
+        installation: str,
+        *,
+        texts: Texts,
+        share_address: bool = False,
     ) -> None:
         self._installation = installation
+        self._texts = texts
         self._wording = wording
         self._channel_of = channel_of
         self._share_address = share_address
@@ -130,6 +154,20 @@ class Drafting:
         assert work.file is not None
         return self._about_file(step, work, self._wording.say("file", name=work.file.filename))
 
+    def report(self, step: Step, work: Work) -> Entry:
+        """The note that says where an answer to the citizen stands."""
+        assert work.reply is not None
+        reply = work.reply
+        at = reply.state_at or reply.learnt_at
+        values = {"channel": self._channel_name(work), "to": self._shown(work).handle, "at": self._wording.moment(at)}
+        told = self._texts.say(f"sent_{reply.state}", **values) if reply.state in _ON_ITS_WAY else reply.reason
+        return Entry(
+            key=MessageKey(step.key),
+            heading=self._texts.say("answer_of", start=_start(reply.text, html=reply.html)),
+            body=told or reply.state,
+            sent_at=at,
+        )
+
     def missing_file_entry(self, step: Step, work: Work, refusal: str | None) -> Entry:
         """The note that stands where a file should: nobody is left to think that there was none."""
         assert work.file is not None
@@ -160,6 +198,10 @@ class Drafting:
     def _channel(self, work: Work) -> str:
         instance = str(work.message.instance)
         return self._channel_of.get(instance, instance)
+
+    def _channel_name(self, work: Work) -> str:
+        channel = self._channel(work)
+        return CHANNELS.get(channel, channel)
 
     def _shown(self, work: Work) -> Shown:
         message = work.message

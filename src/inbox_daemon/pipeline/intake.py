@@ -35,7 +35,7 @@ from inbox_daemon.model import (
 from inbox_daemon.pipeline.filing import Filing, Parcel
 from inbox_daemon.pipeline.parsing import Parser
 from inbox_daemon.registry import ChannelInstance
-from inbox_daemon.store import conversations, envelopes, people, sendings
+from inbox_daemon.store import conversations, envelopes, people
 from inbox_daemon.store.database import Database, is_mistake
 from inbox_daemon.store.envelopes import Journaled
 
@@ -73,6 +73,7 @@ class Intake:
         arrived: asyncio.Event,
         gap: Callable[[], Awaitable[None]],
         taken_in: Callable[[str, Taken, float], None],
+        heard: Callable[[Connection, str, StatusEvent], None],
     ) -> None:
         self._database = database
         self._channels = channels
@@ -82,6 +83,7 @@ class Intake:
         self._arrived = arrived
         self._gap = gap
         self._taken_in = taken_in
+        self._heard = heard
         self._log = structlog.get_logger(__name__)
         self.turned_at = time.monotonic()
         """When the worker last came round: a sign of life."""
@@ -201,7 +203,7 @@ class Intake:
             case RevokeEvent() | ReactionEvent():
                 return self._filing.mark(parcel, event)
             case StatusEvent():
-                sendings.note_status(parcel.connection, parcel.instance, event)
+                self._heard(parcel.connection, parcel.instance, event)
                 return "status"
             case HandleChanged():
                 people.change(parcel.connection, event, parcel.envelope_id)

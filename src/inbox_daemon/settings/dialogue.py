@@ -26,6 +26,8 @@ class Answers(Table):
     """How long an answer waits, so that its agent can take it back; lines written meanwhile go together."""
     report: tuple[Report, ...] = ("accepted", "delivered", "read")
     """What the ticket is told of an answer's way; that it failed, waits or is parked is told always."""
+    report_seconds: Annotated[float, Field(ge=0, le=600, allow_inf_nan=False)] = 5.0
+    """How long such a note waits, so that states that follow each other quickly become one."""
     on_unknown: Literal["never", "twice"] = "never"
     """When nothing tells whether the citizen got it: "never" asks a person before it is sent again, "twice" sends."""
     other_handles: bool = False

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, bindparam, func, insert, select, update
+from sqlalchemy import Connection, Row, and_, bindparam, func, insert, or_, select, update
 
 from inbox_daemon.identity.casenumber import encode
-from inbox_daemon.model import CaseNumber, Ticket, TicketId
+from inbox_daemon.model import CaseNumber, Ticket, TicketId, TicketState
 from inbox_daemon.store.clock import db_now
 from inbox_daemon.store.schema import conversation, dispatch, message
 
@@ -117,6 +117,35 @@ def find_by_ticket(connection: Connection, destination: str, ticket_id: str) -> 
         .limit(1)
     ).one_or_none()
     return None if row is None else _as_conversation(row)
+
+
+def in_ticket(connection: Connection, destination: str, ticket_id: str) -> list[Conversation]:
+    """All conversations that stand in this ticket, the one that was spoken in last first."""
+    return [
+        _as_conversation(row)
+        for row in connection.execute(
+            select(conversation)
+            .where(conversation.c.destination == destination, conversation.c.ticket_id == ticket_id)
+            .order_by(conversation.c.last_message_at.desc(), conversation.c.id.desc())
+        )
+    ]
+
+
+def set_state(connection: Connection, conversation_id: int, state: TicketState, at: datetime) -> bool:
+    """Keep the ticket's state as told; False when it was known, or is older than what is known."""
+    columns = conversation.c
+    return (
+        connection.execute(
+            update(conversation)
+            .where(
+                columns.id == conversation_id,
+                or_(columns.ticket_state_at.is_(None), columns.ticket_state_at <= at),
+                or_(columns.ticket_state.is_(None), columns.ticket_state != state.value),
+            )
+            .values(ticket_state=state.value, ticket_state_at=at)
+        ).rowcount
+        == 1
+    )
 
 
 def open_new(
@@ -226,6 +255,51 @@ def find_message(connection: Connection, instance: str, external_ids: list[str])
 def add_message(connection: Connection, **values: object) -> int:
     """Insert one message row; returns its id. Raises IntegrityError for a repeat that raced us."""
     return int(connection.execute(_NEW_MESSAGE, values).scalar_one())
+
+
+def last_message_id(connection: Connection, conversation_id: int) -> int:
+    """The citizen's latest message of a conversation; 0 when there is none."""
+    return (
+        connection.execute(
+            select(message.c.id)
+            .where(message.c.conversation_id == conversation_id, message.c.direction == "in")
+            .order_by(message.c.sent_at.desc(), message.c.id.desc())
+            .limit(1)
+        ).scalar_one_or_none()
+        or 0
+    )
+
+
+def last_said(connection: Connection, conversation_id: int, instance: str) -> Row[Any] | None:
+    """What the citizen wrote last in a conversation on this instance."""
+    return connection.execute(
+        select(message)
+        .where(
+            message.c.conversation_id == conversation_id,
+            message.c.instance == instance,
+            message.c.direction == "in",
+            message.c.type == "message",
+        )
+        .order_by(message.c.sent_at.desc(), message.c.id.desc())
+        .limit(1)
+    ).one_or_none()
+
+
+def external_ids(connection: Connection, conversation_id: int, instance: str) -> list[str]:
+    """The channel's ids of what the citizen wrote in a conversation, the latest first."""
+    return list(
+        connection.execute(
+            select(message.c.external_id)
+            .where(
+                message.c.conversation_id == conversation_id,
+                message.c.instance == instance,
+                message.c.direction == "in",
+                message.c.type == "message",
+            )
+            .order_by(message.c.sent_at.desc(), message.c.id.desc())
+            .limit(20)
+        ).scalars()
+    )
 
 
 def read_message(connection: Connection, message_id: int) -> Row[Any]:

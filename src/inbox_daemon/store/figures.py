@@ -22,9 +22,13 @@ from inbox_daemon.store.schema import (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Queue:
-    """Open steps of one destination. `unknown` ones wait for their look-up; `oldest` is when the oldest was written."""
+    """Open steps of one lane. `unknown` ones wait for their look-up, `held` ones for the citizen to write.
+
+    `oldest` is when the oldest of those was written that are to go now.
+    """
 
     waiting: int = 0
+    held: int = 0
     unknown: int = 0
     parked: int = 0
     oldest: datetime | None = None
@@ -71,10 +75,10 @@ def _queues(connection: Connection) -> dict[str, Queue]:
         .group_by(dispatch.c.destination, dispatch.c.state)
     )
     for destination, state, number, first in rows:
-        word = state if state in {"unknown", "parked"} else "waiting"
+        word = state if state in {"unknown", "parked", "held"} else "waiting"
         books = counts.setdefault(destination, {})
         books[word] = books.get(word, 0) + number
-        if word != "parked":
+        if word not in {"parked", "held"}:
             oldest[destination] = min(first, oldest.get(destination, first))
     return {name: Queue(**books, oldest=oldest.get(name)) for name, books in counts.items()}
 

@@ -302,6 +302,45 @@ def move(connection: Connection, conversation_id: int, to: int) -> None:
             dispatch.c.conversation_id == conversation_id,
             dispatch.c.state == "waiting",
             dispatch.c.kind != NOTIFY,
+            dispatch.c.reply_id.is_(None),  # what is said to the citizen, and of it, stays where it was said
         )
         .values(conversation_id=to)
+    )
+
+
+def hold(connection: Connection, step: Step, reason: str) -> bool:
+    """Wait for the citizen to write."""
+    return _settle(connection, step, state="held", reason=reason)
+
+
+def change_lane(connection: Connection, step: Step, lane: str, reason: str) -> bool:
+    """Go on in another channel's lane, as if it had never been tried."""
+    return _settle(
+        connection,
+        step,
+        state="waiting",
+        destination=lane,
+        due_at=db_now(),
+        attempts=0,
+        first_tried_at=None,
+        reason=reason,
+    )
+
+
+def hold_lease(connection: Connection, step: Step, lease: timedelta) -> bool:
+    """Whether the step is still ours; it has a fresh lease then."""
+    return plan_kind(connection, step, step.kind, lease)
+
+
+def reply_of(connection: Connection, step_id: int) -> int:
+    """The reply that a `send` step was made for."""
+    return int(connection.execute(select(dispatch.c.reply_id).where(dispatch.c.id == step_id)).scalar_one())
+
+
+def park_new(connection: Connection, step_id: int, reason: str) -> None:
+    """Park a step that nobody has claimed yet."""
+    connection.execute(
+        update(dispatch)
+        .where(dispatch.c.id == step_id, dispatch.c.state == "waiting")
+        .values(state="parked", reason=reason)
     )

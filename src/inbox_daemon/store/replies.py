@@ -13,7 +13,7 @@ from inbox_daemon.model import Attachment, Choice, Handle, MessageKey, Proof
 from inbox_daemon.store import outbox
 from inbox_daemon.store.clock import after_now, db_now
 from inbox_daemon.store.conversations import Conversation
-from inbox_daemon.store.schema import dispatch, follow, handle, is_open, message, reply, to_micros
+from inbox_daemon.store.schema import conversation, dispatch, follow, handle, is_open, message, reply, to_micros
 
 SEND = "send"
 ANSWER = "answer"
@@ -234,8 +234,10 @@ def is_ours(connection: Connection, destination: str, entry_id: str) -> bool:
     )
 
 
-def set_state(connection: Connection, leader_id: int, state: str, reason: str | None = None) -> bool:
-    """Where a reply, and those that go with it, stand now; False when that was known.
+def set_state(
+    connection: Connection, leader_id: int, state: str, reason: str | None = None, at: datetime | None = None
+) -> bool:
+    """Where a reply, and those that go with it, stand since `at` (None: now); False when that was known.
 
     What an agent took back alone stays taken back.
     """
@@ -247,7 +249,7 @@ def set_state(connection: Connection, leader_id: int, state: str, reason: str | 
                 reply.c.state != "withdrawn",
                 or_(reply.c.state != state, func.coalesce(reply.c.reason, "") != (reason or "")),
             )
-            .values(state=state, reason=reason)
+            .values(state=state, reason=reason, state_at=db_now() if at is None else at)
         ).rowcount
     )
 
@@ -302,6 +304,72 @@ def since(connection: Connection, destination: str) -> datetime:
     return moment
 
 
-def note_key(case_number: str, reply_id: int, number: int) -> MessageKey:
-    """Key of the `number`-th note about a reply."""
-    return MessageKey(f"{case_number}.r{reply_id}s{number}")
+def told(connection: Connection, leader_id: int, state: str) -> None:
+    """The ticket was told that a reply is in `state`."""
+    connection.execute(update(reply).where(reply.c.id == leader_id).values(told=state))
+
+
+def note_waits(connection: Connection, leader_id: int) -> bool:
+    """Whether a note about this reply is still to be worded: it will say how things stand by then."""
+    return bool(
+        connection.execute(
+            select(
+                exists().where(
+                    is_open(dispatch),
+                    dispatch.c.reply_id == leader_id,
+                    dispatch.c.kind == "note",
+                    dispatch.c.state == "waiting",
+                )
+            )
+        ).scalar_one()
+    )
+
+
+def next_note_key(connection: Connection, case_number: str, reply_id: int) -> MessageKey:
+    """Key of the next step that tells a ticket about this reply."""
+    number = connection.execute(
+        select(func.count()).select_from(dispatch).where(dispatch.c.reply_id == reply_id, dispatch.c.kind != SEND)
+    ).scalar_one()
+    return MessageKey(f"{case_number}.r{reply_id}s{number + 1}")
+
+
+def other_target(connection: Connection, conversation_id: int, instances: Sequence[str]) -> Target | None:
+    """Another handle of the conversation's citizen, proved by challenge to be theirs, that wrote on one of `instances`.
+
+    The one that wrote last of them.
+    """
+    row = connection.execute(
+        select(message.c.instance, message.c.handle_id)
+        .join(handle, handle.c.id == message.c.handle_id)
+        .join(conversation, conversation.c.citizen_id == handle.c.citizen_id)
+        .where(
+            conversation.c.id == conversation_id,
+            handle.c.verified_at.is_not(None),
+            message.c.instance.in_(instances),
+            message.c.direction == "in",
+        )
+        .order_by(message.c.sent_at.desc(), message.c.id.desc())
+        .limit(1)
+    ).one_or_none()
+    return None if row is None else target(connection, row.instance, row.handle_id)
+
+
+def phone_of(connection: Connection, conversation_id: int) -> Handle | None:
+    """A number at which the conversation's citizen can be phoned, as a channel vouched for it."""
+    row = connection.execute(
+        select(handle)
+        .join(conversation, conversation.c.citizen_id == handle.c.citizen_id)
+        .where(conversation.c.id == conversation_id, handle.c.kind == "phone", handle.c.proof == Proof.CHANNEL.value)
+        .order_by(handle.c.last_seen_at.desc(), handle.c.id.desc())
+        .limit(1)
+    ).one_or_none()
+    return None if row is None else Handle(kind=row.kind, value=row.value, scope=row.scope, proof=Proof(row.proof))
+
+
+def aim(connection: Connection, leader_id: int, where: Target | None) -> None:
+    """Fix where a reply goes, or (None) let it go again to whoever wrote last."""
+    connection.execute(
+        update(reply)
+        .where(reply.c.id == leader_id)
+        .values(instance=where and where.instance, handle_id=where and where.handle_id)
+    )

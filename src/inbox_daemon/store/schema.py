@@ -206,8 +206,9 @@ conversation = Table(
     Column("ticket_id", Text),
     Column("ticket_number", Text),
     Column("ticket_url", Text),
-    # The ticket's state in the shared vocabulary, as last told; None: never told.
+    # The ticket's state in the shared vocabulary, as last told, and since when; None: never told.
     Column("ticket_state", Text),
+    Column("ticket_state_at", Instant),
     _to("conversation", null=True, name="follows_id"),
     # Triage: how often the citizen was asked which office it is for; None: no question is open.
     Column("asked", Integer),
@@ -315,6 +316,7 @@ reply = Table(
     _to("handle", null=True),
     # waiting | held | accepted | sent | delivered | read | failed | withdrawn | parked | call (a person phones)
     Column("state", Text, nullable=False, server_default="waiting"),
+    Column("state_at", Instant),
     Column("reason", Text),
     # The last state that the ticket was told of.
     Column("told", Text),

@@ -19,7 +19,7 @@ from typing import Any, TypeVar, cast
 from sqlalchemy import Connection, Row, select
 from sqlalchemy.exc import OperationalError
 
-from inbox_daemon.pipeline import dispatch as dispatching
+from inbox_daemon.pipeline import lane as lanes
 from inbox_daemon.pipeline.routing import compile_rule
 from inbox_daemon.plugins import Capabilities
 from inbox_daemon.retry import Policy
@@ -156,12 +156,12 @@ class Cell:
             await database.run(partial(outbox.recover, holder=node, destination=self.name, settle=settle))
             await self._live(pipes.dispatchers[self.name], mortal, idle)
 
-    async def _live(self, dispatcher: dispatching.Dispatcher, mortal: Mortal, idle: Callable[[str], bool]) -> None:
-        working = asyncio.create_task(_again_and_again(dispatcher))
+    async def _live(self, lane: lanes.Lane, mortal: Mortal, idle: Callable[[str], bool]) -> None:
+        working = asyncio.create_task(_again_and_again(lane))
         while not mortal.died.is_set() and not idle(self.name):
             await asyncio.sleep(0.02)
         working.cancel()
-        rest = list(dispatcher._running)
+        rest = list(lane.running)
         if mortal.died.is_set():  # no last words: what it would still write does not reach the database
             for task in rest:
                 task.cancel()
@@ -187,10 +187,10 @@ class Cell:
         return wrong
 
 
-async def _again_and_again(dispatcher: dispatching.Dispatcher) -> None:
+async def _again_and_again(lane: lanes.Lane) -> None:
     while True:
         try:
-            await dispatcher.run()
+            await lane.run()
         except Exception:  # noqa: BLE001 - its database fails now and then
             await asyncio.sleep(0.01)
 
@@ -254,9 +254,9 @@ class Matrix:
 @contextmanager
 def short_pauses() -> Iterator[None]:
     """A sick destination is asked again soon."""
-    before = dispatching.LONGEST_PAUSE_SECONDS, dispatching.IDLE_SECONDS
-    dispatching.LONGEST_PAUSE_SECONDS, dispatching.IDLE_SECONDS = 0.03, 0.15
+    before = lanes.LONGEST_PAUSE_SECONDS, lanes.IDLE_SECONDS
+    lanes.LONGEST_PAUSE_SECONDS, lanes.IDLE_SECONDS = 0.03, 0.15
     try:
         yield
     finally:
-        dispatching.LONGEST_PAUSE_SECONDS, dispatching.IDLE_SECONDS = before
+        lanes.LONGEST_PAUSE_SECONDS, lanes.IDLE_SECONDS = before

@@ -284,7 +284,7 @@ async def test_what_fails_before_the_first_byte_is_no_possible_double(
     slow = [asyncio.sleep(3600), asyncio.sleep(3600), asyncio.sleep(0)]
 
     async def read(work: Any) -> Any:
-        if slow and getattr(work, "__qualname__", "").startswith("Dispatcher._try"):
+        if slow and getattr(work, "__qualname__", "").startswith("Delivering.carry"):
             await slow.pop(0)
             if not slow:
                 raise OSError("no connection to the database")

@@ -1,0 +1,152 @@
+"""Carries the steps of one destination out: into its tickets, never twice.
+
+What may have been done is looked up by its marker before it is done again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Literal
+
+import structlog
+from sqlalchemy import Connection
+from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
+
+from inbox_daemon.errors import Permanent, Transient, Uncertain
+from inbox_daemon.model import TicketState, Written
+from inbox_daemon.pipeline.drafting import Drafting, Work, load
+from inbox_daemon.pipeline.reporting import Reporting
+from inbox_daemon.plugins import Notifying, TicketingAdapter
+from inbox_daemon.retry import Decision, Next
+from inbox_daemon.store import conversations, notices, outbox
+from inbox_daemon.store.database import Database
+from inbox_daemon.store.outbox import Step
+
+
+class Delivering:
+    """The `Carrier` of one destination."""
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        adapter: TicketingAdapter,
+        database: Database,
+        drafting: Drafting,
+        attempt: timedelta,
+        on_unknown: Literal["park", "resend"],
+        attachments: Path,
+        reporting: Reporting,
+    ) -> None:
+        self._adapter = adapter
+        self._notifies = isinstance(adapter, Notifying) and adapter.notifies
+        self._database = database
+        self._drafting = drafting
+        self._attempt = attempt
+        self._on_unknown = on_unknown
+        self._attachments = attachments
+        self._reporting = reporting
+        self._log = structlog.get_logger(__name__).bind(destination=name)
+
+    async def carry(self, step: Step, begin: Callable[[], None]) -> None:
+        """Look up first where an earlier try may have worked; then send. Success is recorded here."""
+        work = await self._database.read(lambda connection: load(connection, step))
+        if step.suspect and work.may_be_there(step):
+            found = await self._look_up(step, work)
+            if found is not None:
+                await self._record(step, work, found)
+                return
+            if self._on_unknown == "park" and self._blind(step, work) and not step.released:
+                raise Permanent("possible double: it may have been delivered, and this destination can't be asked")
+        kind = self._drafting.kind(step, work)
+        if not await self._database.run(lambda c: outbox.plan_kind(c, step, kind, self._attempt)):
+            return  # another node has taken the step over: its outcome counts
+        begin()
+        await self._record(step, work, await self._send(step, work, kind))
+
+    def _findable(self, step: Step, work: Work) -> bool:
+        sheet = self._adapter.capabilities
+        return (sheet.find if work.opens(step) else sheet.find_entry) != "none"
+
+    def _blind(self, step: Step, work: Work) -> bool:
+        """Whether nothing tells what an earlier try did, and repeating it does harm."""
+        return not self._findable(step, work) and self._adapter.capabilities.idempotency == "none"
+
+    async def _look_up(self, step: Step, work: Work) -> Written | None:
+        """What an earlier try came to. Reading is harmless, so a hiccup is tried again at once, by tenacity."""
+        if not self._findable(step, work):
+            return None
+        async for attempt in AsyncRetrying(
+            retry=retry_if_exception_type((Transient, Uncertain)),
+            stop=stop_after_attempt(3),
+            wait=wait_random_exponential(multiplier=0.2, max=2),
+            reraise=True,
+        ):
+            with attempt:
+                if work.opens(step):
+                    ticket = await self._adapter.find(self._drafting.reference(work))
+                    return None if ticket is None else Written(ticket=ticket, entry=None)
+                assert work.conversation.ticket is not None
+                return await self._adapter.find_entry(work.conversation.ticket, step.key)
+        raise AssertionError("unreachable")
+
+    async def _send(self, step: Step, work: Work, kind: str) -> Written:
+        if kind == "open":
+            return Written(ticket=await self._adapter.open_ticket(self._drafting.draft(step, work)), entry=None)
+        ticket = work.conversation.ticket
+        if ticket is None:
+            raise Transient("the conversation has no ticket yet")
+        if kind == "attach":
+            file = work.stored_file(self._attachments)
+            refusal = self._drafting.refusal(file, self._adapter.capabilities)
+            if file is not None and refusal is None:
+                return await self._adapter.attach(ticket, self._drafting.file_entry(step, work), file)
+            return await self._adapter.note(ticket, self._drafting.missing_file_entry(step, work, refusal))
+        if kind == "reopen":
+            await self._adapter.set_state(ticket, TicketState.REOPENED)
+            return Written(ticket=replace(ticket, open=True), entry=None, reopened=True)
+        if kind == "note":
+            return await self._adapter.note(ticket, self._drafting.report(step, work))
+        return await self._adapter.append(ticket, self._drafting.entry(step, work))
+
+    async def _record(self, step: Step, work: Work, written: Written) -> None:
+        """Ticket, outcome and the office's notice in one transaction."""
+
+        kind = step.kind
+
+        def save(connection: Connection) -> None:
+            if outbox.done(connection, step, written.entry):
+                if work.conversation.ticket != written.ticket:
+                    conversations.set_ticket(connection, work.conversation.id, written.ticket)
+                if written.reopened:
+                    conversations.set_open(connection, work.conversation.id, is_open=True)
+                if kind == "note" and work.reply is not None:
+                    self._reporting.told(connection, step, work.reply.state)
+                if self._notifies and step.kind in {"open", "append"}:
+                    notices.add(connection, step)
+
+        await asyncio.shield(self._database.run(save))
+        self._log.info("dispatch.done", step=step.key, kind=step.kind, ticket=written.ticket.number)
+
+    def follow(self, connection: Connection, step: Step, decision: Decision) -> None:
+        """See `Carrier.follow`."""
+        if decision.next is Next.SUCCEED and step.reply_id is not None:
+            outbox.discard(connection, step, f"the ticket takes nothing more ({decision.reason})")
+        elif decision.next is Next.SUCCEED:
+            _succeed(connection, step, f"the ticket takes nothing more ({decision.reason})")
+        else:
+            outbox.park(connection, step, decision.reason)
+
+
+def _succeed(connection: Connection, step: Step, reason: str) -> None:
+    """Go on in the conversation that follows; what can't open a ticket, or was to open this one, waits for a person."""
+    old = conversations.read(connection, step.conversation_id)
+    opens = step.attachment_id is None or conversations.successor(connection, old.id) is not None
+    if old.ticket is None or not opens:
+        outbox.park(connection, step, reason)
+    elif outbox.again(connection, step, timedelta(0), reason):
+        outbox.move(connection, old.id, conversations.succeed(connection, old).id)

@@ -1,0 +1,98 @@
+"""Tells the ticket what became of an answer: one note for each state worth telling, never backwards.
+
+A note is worded when it is written, so it says where the answer stands by then; what happens while it is on its way
+makes the next one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection
+
+from inbox_daemon.model import SendState, StatusEvent
+from inbox_daemon.pipeline.sending import standing
+from inbox_daemon.store import conversations, outbox, portions, replies
+from inbox_daemon.store.outbox import Step
+
+ALWAYS = frozenset({"held", "failed", "parked", "call"})
+"""States that the office has to know of, whatever is configured."""
+_RANKS = {state.value: state.rank for state in SendState}
+
+
+class Reporting:
+    """What tickets are told. `report` are the ordinary states worth a note; `reopens` the destinations whose tickets
+    are reopened when an answer failed; `delay` lets states that follow each other quickly become one note.
+    """
+
+    def __init__(
+        self, *, report: Collection[str], reopens: Collection[str] = (), delay: timedelta = timedelta(seconds=5)
+    ) -> None:
+        self._report = frozenset(report) | ALWAYS
+        self._reopens = frozenset(reopens)
+        self._delay = delay
+
+    def turn(
+        self,
+        connection: Connection,
+        leader_id: int,
+        state: str,
+        reason: str | None = None,
+        at: datetime | None = None,
+    ) -> None:
+        """An answer has come into `state`, for `reason` (in the agents' language): keep it, and tell the ticket."""
+        before = replies.read(connection, leader_id)
+        if _is_backwards(before.state, state) or not replies.set_state(connection, leader_id, state, reason, at):
+            return
+        if before.origin != replies.ANSWER or state not in self._report:
+            return
+        if not replies.note_waits(connection, leader_id):
+            self._add(connection, leader_id, "note", self._delay if state not in ALWAYS else timedelta(0))
+        conversation = conversations.read(connection, before.conversation_id)
+        if state in {"failed", "parked"} and conversation.destination in self._reopens and not conversation.open:
+            self._add(connection, leader_id, "reopen", timedelta(0))
+
+    def heard(self, connection: Connection, instance: str, event: StatusEvent) -> None:
+        """A channel says what became of something that we sent."""
+        step_id = portions.report(connection, instance, event)
+        if step_id is None:
+            return
+        found = standing(portions.last_route(connection, step_id))
+        failed = found is not None and found[0] == SendState.FAILED
+        if found is not None and not failed:
+            state, slowest = found
+            self.turn(connection, outbox.reply_of(connection, step_id), state, at=slowest.settled_at)
+        portions.wake(connection, step_id, failed=failed)
+
+    def told(self, connection: Connection, step: Step, state: str) -> None:
+        """The ticket was told of `state`; where the answer has moved on meanwhile, it is told of that, too."""
+        assert step.reply_id is not None
+        replies.told(connection, step.reply_id, state)
+        now = replies.read(connection, step.reply_id).state
+        if now != state and now in self._report:
+            self._add(connection, step.reply_id, "note", self._delay)
+
+    def _add(self, connection: Connection, reply_id: int, kind: str, delay: timedelta) -> None:
+        reply = replies.read(connection, reply_id)
+        conversation = conversations.read(connection, reply.conversation_id)
+        if conversation.ticket is None or conversation.destination != reply.destination:
+            return  # the case has gone on elsewhere: the office there wrote nothing
+        outbox.add(
+            connection,
+            conversation_id=conversation.id,
+            destination=conversation.destination,
+            kind=kind,
+            key=replies.next_note_key(connection, conversation.case_number, reply_id),
+            position=0,
+            ordered=False,
+            delay=delay,
+            reply_id=reply_id,
+        )
+
+
+def _is_backwards(before: str, after: str) -> bool:
+    """Whether a state would take an answer back on its way: what was delivered is never again only sent."""
+    if before in {"withdrawn", "call"}:
+        return True
+    return before in _RANKS and before != "failed" and _RANKS.get(after, -1) <= _RANKS[before] and after in _RANKS
