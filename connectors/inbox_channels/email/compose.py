@@ -75,13 +75,18 @@ class Writer:
         return WORDINGS[self.language]
 
 
-def recipient(handle: Handle) -> str:
+def recipient(handle: Handle, wording: Wording) -> str:
     """The address that a mail to `handle` goes to. Raises `Permanent` where mail can't go."""
     address = canonical_address(handle.value) if handle.kind == "email" else None
     if address is None:
-        raise Permanent("the answer is addressed to something that is no mail address")
+        raise Permanent(
+            "the answer is addressed to something that is no mail address", told=wording.unsent["no_address"]
+        )
     if not _PLAIN.fullmatch(address):
-        raise Permanent("the mail address has letters or signs that mail servers don't take in general (SMTPUTF8)")
+        raise Permanent(
+            "the mail address has letters or signs that mail servers don't take in general (SMTPUTF8)",
+            told=wording.unsent["odd_address"],
+        )
     return address
 
 
@@ -92,7 +97,7 @@ def compose(reply: Reply, writer: Writer, contents: Sequence[bytes], at: datetim
     mail["Message-ID"] = f"<{own_id(reply, writer)}>"
     mail["Date"] = format_datetime(at.astimezone(writer.zone))
     mail["From"] = _address(writer.address, harmless(writer.name))
-    mail["To"] = _address(recipient(reply.to))
+    mail["To"] = _address(recipient(reply.to, writer.wording))
     if writer.reply_to:
         mail["Reply-To"] = _address(writer.reply_to, harmless(writer.name))
     mail["Subject"] = subject(reply, writer.wording)
@@ -177,7 +182,7 @@ def body(reply: Reply, writer: Writer) -> str:
     blocks = [clean_text(reply.text).strip("\n"), *_menu(reply.choices)]
     said = "\n\n".join(block for block in blocks if block.strip())
     if not said and not reply.attachments:
-        raise Permanent("there is nothing to send: no text and no file")
+        raise Permanent("there is nothing to send: no text and no file", told=writer.wording.unsent["empty"])
     if not reply.automatic and reply.quoted.strip():
         said = f"{said}\n\n{_quotation(reply, writer)}".lstrip("\n")
     return f"{said}\n"

@@ -1,7 +1,7 @@
 """What comes back of mails that we sent: reports that they failed or were read, and the mails themselves.
 
 A report counts only as one from a machine, about a mail whose Message-ID has our form; whether we really sent that
-one, the core knows.
+one, the core knows. A mail with such an id from another office of our domain is a message like any other.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def about_ours(
 ) -> StatusEvent | Ignored | None:
     """What `message`, read from `root`, says about a mail that we sent from one of `addresses`; None for others."""
     domains = [address.rpartition("@")[2] for address in addresses]
-    if tag_of(message.external_id, domains) is not None:
+    if message.echo and tag_of(message.external_id, domains) is not None:
         return Ignored(reason="own", external_id=message.external_id, sent_at=message.sent_at)
     if message.automatic is Automatic.BOUNCE and is_machine_report(root, _sender(message)):
         return _bounced(message, domains, language)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from email.message import EmailMessage
 from pathlib import Path
 
@@ -20,8 +20,8 @@ class Postman:
     """Sends answers from one mailbox, over the mail server that the core lends."""
 
     def __init__(self, settings: EmailSettings, context: Context) -> None:
-        self.rules = SendingRules(files=(FileRule(max_bytes=settings.max_reply_file_bytes),), together=True)
         self._limit = settings.max_reply_file_bytes
+        self.rules = SendingRules(files=(FileRule(max_bytes=self._limit),) if self._limit else (), together=True)
         self._own = frozenset((canonical_address(one) or one).lower() for one in settings.own_addresses)
         self._unproven = settings.answer_unproven
         self._context = context
@@ -34,6 +34,7 @@ class Postman:
             language=settings.language,
             zone=context.zone,
         )
+        self._unsent = self._writer.wording.unsent
 
     def address(self, handles: Sequence[Handle]) -> Handle | None:
         """See `Replying.address`: a proven address before one that a mail merely claims; never one of our own."""
@@ -64,10 +65,16 @@ class Postman:
         mail = self._require_mail()
         self._require_address()
         if not self._may_write_to(reply.to):
-            raise Permanent("this mailbox does not answer this address (our own, or not proven: answer_unproven)")
-        to = recipient(reply.to)
+            raise Permanent(
+                "this mailbox does not answer this address (our own, or not proven: answer_unproven)",
+                told=self._unsent["not_answered"],
+            )
+        to = recipient(reply.to, self._writer.wording)
         message = await asyncio.to_thread(self._compose, reply)
-        await mail.send(message, recipients=[to])
+        try:
+            await mail.send(message, recipients=[to])
+        except Permanent as error:
+            raise Permanent(str(error), told=error.told or self._unsent["refused"]) from error
         return Sent(id=RemoteId(own_id(reply, self._writer)))
 
     def _require_mail(self) -> Mail:
@@ -82,19 +89,22 @@ class Postman:
     def _compose(self, reply: Reply) -> EmailMessage:
         total = sum(file.size for file in reply.attachments)
         if total > self._limit:
-            raise Permanent(f"the files are {total} bytes together, more than max_reply_file_bytes ({self._limit})")
-        contents = [_content(file) for file in reply.attachments]
+            raise Permanent(
+                f"the files are {total} bytes together, more than max_reply_file_bytes ({self._limit})",
+                told=self._unsent["too_large"],
+            )
+        contents = [_content(file, self._unsent) for file in reply.attachments]
         return compose(reply, self._writer, contents, self._context.now())
 
 
-def _content(file: StoredFile) -> bytes:
+def _content(file: StoredFile, unsent: Mapping[str, str]) -> bytes:
     """The bytes of a file, checked: nobody gets another file than the one that was stored."""
     try:
         content = Path(file.path).read_bytes()
     except FileNotFoundError:
-        raise Permanent("a file of the answer is no longer stored here") from None
+        raise Permanent("a file of the answer is no longer stored here", told=unsent["file_gone"]) from None
     except OSError as error:
         raise Transient(f"a file of the answer can't be read now ({error.strerror})") from error
     if hashlib.sha256(content).hexdigest() != file.sha256:
-        raise Permanent("a file of the answer is damaged on the disk")
+        raise Permanent("a file of the answer is damaged on the disk", told=unsent["file_damaged"])
     return content

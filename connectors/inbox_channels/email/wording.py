@@ -26,6 +26,8 @@ class Wording:
     failures: Mapping[str, str]
     refused: str
     unexplained: str
+    unsent: Mapping[str, str]
+    """Why a mail was not even sent, by a short name."""
 
     def failure(self, code: str) -> str:
         """Why a mail did not arrive, by its status code (`5.1.1`, or the bare `550` of old servers)."""
@@ -63,6 +65,16 @@ _SPANISH = Wording(
     },
     refused="el servidor de correo del destinatario rechazó el mensaje",
     unexplained="el correo fue devuelto sin un motivo claro",
+    unsent={
+        "no_address": "no hay una dirección de correo a la que responder",
+        "odd_address": "la dirección de correo tiene letras o signos que los servidores no aceptan",
+        "not_answered": "desde esta casilla no se responde a esa dirección de correo",
+        "empty": "la respuesta no tiene texto ni archivos",
+        "too_large": "los archivos adjuntos son demasiado grandes para un solo correo",
+        "file_gone": "el archivo adjunto ya no está guardado",
+        "file_damaged": "el archivo adjunto está dañado",
+        "refused": "el servidor de correo rechazó el mensaje o la dirección",
+    },
 )
 _ENGLISH = Wording(
     case="Case",
@@ -92,6 +104,16 @@ _ENGLISH = Wording(
     },
     refused="the recipient's mail server refused the message",
     unexplained="the mail came back without a clear reason",
+    unsent={
+        "no_address": "there is no mail address to answer to",
+        "odd_address": "the mail address has letters or signs that servers do not take",
+        "not_answered": "this mailbox does not answer that mail address",
+        "empty": "the answer has neither text nor files",
+        "too_large": "the attached files are too large for one mail",
+        "file_gone": "the attached file is no longer stored",
+        "file_damaged": "the attached file is damaged",
+        "refused": "the mail server refused the message or the address",
+    },
 )
 WORDINGS: Mapping[Language, Wording] = {"es-AR": _SPANISH, "en": _ENGLISH}
 

@@ -20,6 +20,7 @@ from inbox_channels.email.own_ids import message_id, tag_of
 from inbox_channels.email.parse import ParseOptions, parse
 from inbox_channels.email.parse_headers import message_ids
 from inbox_channels.email.parse_mime import parse_mime
+from inbox_channels.email.wording import WORDINGS
 from inbox_daemon.errors import Permanent
 from inbox_daemon.model import (
     CaseNumber,
@@ -260,7 +261,7 @@ def test_files_go_along_whole_and_under_safe_names() -> None:
 )
 def test_whom_mail_reaches(value: str, expected: str) -> None:
     handle = Handle(kind="email", value=value)
-    assert recipient(handle) == expected
+    assert recipient(handle, WRITER.wording) == expected
     (to,) = made(to=handle)["To"].addresses
     assert f"{to.username}@{to.domain}" == expected
 
@@ -279,7 +280,8 @@ def test_whom_mail_reaches(value: str, expected: str) -> None:
 def test_whom_mail_does_not_reach_is_told(handle: Handle, why: str) -> None:
     with pytest.raises(Permanent, match=why) as caught:
         made(to=handle)
-    assert "ana" not in str(caught.value)
+    assert "ana" not in str(caught.value) + caught.value.told
+    assert "dirección de correo" in caught.value.told
 
 
 @pytest.mark.parametrize(
@@ -360,3 +362,24 @@ def test_a_tag_is_read_back_from_its_id(tag: str) -> None:
 )
 def test_what_only_looks_like_ours_is_not(foreign: str) -> None:
     assert tag_of(foreign, ["gobierno.example"]) is None
+
+
+def test_every_language_says_the_same_things() -> None:
+    spanish, english = WORDINGS["es-AR"], WORDINGS["en"]
+    assert spanish.failures.keys() == english.failures.keys()
+    assert spanish.unsent.keys() == english.unsent.keys()
+
+
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [
+        ("5.1.1", "the mail address does not exist"),
+        ("4.4.7", "the recipient's mail server did not answer in time"),
+        ("5.7.509", "the recipient's mail server refused the message by its rules (against spam, for example)"),
+        ("5.0.0", "the recipient's mail server refused the message"),
+        ("550", "the recipient's mail server refused the message"),
+        ("", "the mail came back without a clear reason"),
+    ],
+)
+def test_a_status_code_is_told_in_words(code: str, reason: str) -> None:
+    assert WORDINGS["en"].failure(code) == reason

@@ -109,6 +109,11 @@ async def test_its_rules() -> None:
         assert not channel.rules.costs
 
 
+async def test_no_file_goes_along_where_none_is_wanted() -> None:
+    async with mailbox(None, max_reply_file_bytes=0) as channel:
+        assert channel.rules.files == ()
+
+
 # ---------------------------------------------------------------- once, under one id
 
 
@@ -158,6 +163,7 @@ async def test_what_a_mail_server_refuses_is_told(answers: dict[str, str], error
         with pytest.raises(error) as caught:
             await channel.send(ANSWER)
     assert "ana" not in str(caught.value)
+    assert not isinstance(caught.value, Permanent) or "rechazó" in caught.value.told
 
 
 # ---------------------------------------------------------------- what can't go
@@ -193,6 +199,7 @@ async def test_files_that_are_too_many_gone_or_damaged(tmp_path: Path) -> None:
             with pytest.raises(error, match=why) as caught:
                 await channel.send(replace(ANSWER, attachments=files))
             assert str(tmp_path) not in str(caught.value)
+            assert not isinstance(caught.value, Permanent) or "archivo" in caught.value.told
         await channel.send(replace(ANSWER, attachments=(whole, whole)))
     assert len(sink.mails) == 1
 
