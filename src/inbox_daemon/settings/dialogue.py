@@ -54,13 +54,24 @@ class Service(Table):
     country: Annotated[str, Field(pattern=r"^([A-Z]{2})?$")] = "AR"
     """Country whose public holidays are kept; empty: none."""
     province: str = "H"
-    """Province whose holidays are kept, too (ISO 3166-2 without the country; Chaco is H); empty: none."""
+    """Province whose holidays are kept, too (ISO 3166-2 without the country); empty: none. Chaco is H; the library of
+    holidays knows no day of its own for it (0.109): list these in closed_on or the calendar."""
     calendar: Path | None = None
-    """An iCalendar file (.ics): on each of its whole days the office is closed."""
+    """An iCalendar file (.ics): on each whole day of its events the office is closed. Relative: beside this file."""
     closed_on: tuple[date, ...] = ()
     """Further days on which it is closed."""
     open_on: tuple[date, ...] = ()
-    """Days on which it is open although a calendar says otherwise."""
+    """Days on which it is open although the weekday or a calendar says otherwise."""
+
+    @property
+    def opens_minute(self) -> int:
+        """`opens` in minutes from midnight."""
+        return _minute(self.opens)
+
+    @property
+    def closes_minute(self) -> int:
+        """`closes` in minutes from midnight; its end is 1440."""
+        return _minute(self.closes)
 
 
 class Notices(Table):
@@ -78,7 +89,7 @@ class Notices(Table):
     """Messages older than this when they are taken in (a backlog, an import) bring no notice."""
     on_paid_channels: bool = True
     """Send notices also where each message is paid for."""
-    texts: dict[str, str] = {}
+    texts: dict[str, str] = {}  # noqa: RUF012 - pydantic copies it
     """Texts of your own, by their names in the list of texts (README); the rest keep the language's own."""
 
 
@@ -121,3 +132,8 @@ class Loops(Table):
     """An answer sooner than this after what it answers counts as quick."""
     per_hour: Count = 60
     """Most messages that go to one conversation within an hour."""
+
+
+def _minute(clock: str) -> int:
+    hour, minute = clock.split(":")
+    return int(hour) * 60 + int(minute)

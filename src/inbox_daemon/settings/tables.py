@@ -10,8 +10,8 @@ from zoneinfo import ZoneInfo
 
 from pydantic import ConfigDict, Field
 
-from inbox_daemon.plugins.settings import Secret
 from inbox_daemon.model import TicketState
+from inbox_daemon.plugins.settings import Secret
 from inbox_daemon.settings.dialogue import Grace, OnFailed
 from inbox_daemon.settings.table import Table
 from inbox_daemon.settings.values import (
