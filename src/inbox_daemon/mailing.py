@@ -41,23 +41,26 @@ class Mailer:
         async with self._session():
             pass
 
-    async def send(self, message: EmailMessage, *, recipients: Sequence[str] | None = None) -> None:
+    async def send(
+        self, message: EmailMessage, *, recipients: Sequence[str] | None = None, sender: str | None = None
+    ) -> None:
         """See `Mail.send`."""
         wanted = _recipients(message) if recipients is None else recipients
         if not wanted:
             raise Permanent("the mail has no recipient")
-        if not all(_PLAIN_ADDRESS.fullmatch(address) for address in wanted):
+        sender = sender or self.from_address
+        if not all(_PLAIN_ADDRESS.fullmatch(address) for address in (sender, *wanted)):
             raise Permanent("an address of the mail is none that a mail server takes")
         content = message.as_bytes(policy=_ANY_SERVER)
         async with self._session() as server:
-            await self._address(server, wanted)
+            await self._address(server, sender, wanted)
             await self._hand_over(server, content)
 
-    async def _address(self, server: aiosmtplib.SMTP, recipients: Sequence[str]) -> None:
+    async def _address(self, server: aiosmtplib.SMTP, sender: str, recipients: Sequence[str]) -> None:
         """Sender and recipients. Nothing is sent before `_hand_over`, so that whatever fails here was not done."""
         refused = []
         try:
-            await server.mail(self.from_address)
+            await server.mail(sender)
             for recipient in recipients:
                 try:
                     await server.rcpt(recipient)
@@ -67,7 +70,7 @@ class Mailer:
             if error.code in _NEEDS_LOGIN:
                 raise Credentials(f"{self._where} wants a log-in: set smtp.user and smtp.password") from None
             if error.code >= 500:  # every mail would be refused: the matter is not this one's
-                raise Credentials(f"{self._where} refuses smtp.from_address ({error.code})") from None
+                raise Credentials(f"{self._where} refuses the sender {_domain(sender)} ({error.code})") from None
             raise Transient(f"{self._where} takes no mail now ({error.code})") from None
         except (aiosmtplib.SMTPException, OSError) as error:
             raise Transient(f"{self._where} broke off before the mail ({type(error).__name__})") from error
@@ -128,6 +131,11 @@ class Mailer:
             pass  # it was sent, or its own error says why not
         finally:
             server.close()
+
+
+def _domain(address: str) -> str:
+    """What of an address may be told: whose it is, not who it is."""
+    return f"…@{address.rpartition('@')[2]}"
 
 
 def _recipients(message: EmailMessage) -> list[str]:

@@ -27,6 +27,7 @@ class Postman:
         self._context = context
         address = canonical_address(settings.sending_address) or ""
         mailbox = next(iter(settings.addresses or settings.own_addresses), "")
+        self._returns_to = canonical_address(mailbox) or None
         self._writer = Writer(
             address=address,
             name=settings.from_name,
@@ -57,8 +58,6 @@ class Postman:
             return
         self._require_address()
         await mail.check()
-        if mail.from_address.lower() not in self._own:
-            self._context.log.warning("mailbox.bounces_go_elsewhere", why="smtp.from_address is none of its addresses")
 
     async def send(self, reply: Reply) -> Sent:
         """See `Replying.send`. The Message-ID that the mail has is `Sent.id`, without its angle brackets."""
@@ -72,7 +71,7 @@ class Postman:
         to = recipient(reply.to, self._writer.wording)
         message = await asyncio.to_thread(self._compose, reply)
         try:
-            await mail.send(message, recipients=[to])
+            await mail.send(message, recipients=[to], sender=self._returns_to)
         except Permanent as error:
             raise Permanent(str(error), told=error.told or self._unsent["refused"]) from error
         return Sent(id=RemoteId(own_id(reply, self._writer)))

@@ -359,7 +359,7 @@ class Answering:
     def _take_other_way(self, connection: Connection, sending: Sending, reason: str) -> bool:
         step, leader = sending.step, sending.leader
         fresh = not any(one.state in portions.OUT and one.template is None for one in sending.route)
-        if self._ways.other_handles and fresh and leader.handle_id is None:  # else this is the other way already
+        if self._ways.other_handles and fresh and not sending.elsewhere:
             others = [one for one in self._ways.replying if one != self._name]
             where = replies.other_target(connection, sending.conversation.id, others)
             if where is not None:

@@ -82,6 +82,7 @@ _LABELS_ES = {
     "action": "acción",
     "address": "dirección",
     "catalog": "catálogo",
+    "choice": "opción",
     "catalog_id": "catálogo",
     "contact": "contacto",
     "description": "descripción",

@@ -42,16 +42,20 @@ class Reporting:
         at: datetime | None = None,
     ) -> None:
         """An answer has come into `state`, for `reason` (in the agents' language): keep it, and tell the ticket."""
-        before = replies.read(connection, leader_id)
-        if _is_backwards(before.state, state) or not replies.set_state(connection, leader_id, state, reason, at):
+        before = next((one for one in replies.read_together(connection, leader_id) if one.state != "withdrawn"), None)
+        if (
+            before is None
+            or _is_backwards(before.state, state)
+            or not replies.set_state(connection, leader_id, state, reason, at)
+        ):
             return
         if before.origin != replies.ANSWER or state not in self._report:
             return
-        if not replies.note_waits(connection, leader_id):
-            self._add(connection, leader_id, "note", self._delay if state not in ALWAYS else timedelta(0))
+        if not replies.note_waits(connection, before.id):
+            self._add(connection, before.id, "note", self._delay if state not in ALWAYS else timedelta(0))
         conversation = conversations.read(connection, before.conversation_id)
         if state in {"failed", "parked"} and conversation.destination in self._reopens and not conversation.open:
-            self._add(connection, leader_id, "reopen", timedelta(0))
+            self._add(connection, before.id, "reopen", timedelta(0))
 
     def heard(self, connection: Connection, instance: str, event: StatusEvent) -> None:
         """A channel says what became of something that we sent."""
@@ -93,6 +97,6 @@ class Reporting:
 
 def _is_backwards(before: str, after: str) -> bool:
     """Whether a state would take an answer back on its way: what was delivered is never again only sent."""
-    if before in {"withdrawn", "call"}:
+    if before == "call":
         return True
     return before in _RANKS and before != "failed" and _RANKS.get(after, -1) <= _RANKS[before] and after in _RANKS

@@ -20,7 +20,8 @@ class Sending:
     """A step with all it speaks of.
 
     `replies` are the leader and what goes with it, in order; `target` is None where nobody can be answered. `route` are
-    the portions of the present try at one address. `shared`: the entry was filed for several people. `said` is the
+    the portions of the present try at one address. `shared`: the entry was filed for several people; `elsewhere`: another way than to who
+    wrote last was taken already. `said` is the
     citizen's last message there, `thread` what the channel calls it and what stands before it, the nearest first.
     """
 
@@ -30,6 +31,7 @@ class Sending:
     target: Target | None
     route: Sequence[Row[Any]]
     shared: bool
+    elsewhere: bool
     said: Row[Any] | None
     thread: Sequence[ExternalId]
 
@@ -64,10 +66,9 @@ def load(connection: Connection, step: Step) -> Sending:
     conversation = conversations.read(connection, step.conversation_id)
     together = replies.read_together(connection, step.reply_id)
     leader = next(one for one in together if one.id == step.reply_id)
+    last = target = replies.last_target(connection, conversation.id)
     if leader.handle_id is not None and leader.instance is not None:
         target = replies.target(connection, leader.instance, leader.handle_id)
-    else:
-        target = replies.last_target(connection, conversation.id)
     said, thread, route = None, list[str](), []
     if target is not None:
         route = [
@@ -77,7 +78,8 @@ def load(connection: Connection, step: Step) -> Sending:
         ]
         said = conversations.last_said(connection, conversation.id, target.instance)
         before = [] if said is None else conversations.external_ids(connection, conversation.id, target.instance)
-        thread = [*before, *portions.sent_before(connection, conversation.id, target.instance)]
+        before += portions.sent_before(connection, conversation.id, target.instance)
+        thread = [id_ for _, id_ in sorted(before, reverse=True)]
     return Sending(
         step=step,
         conversation=conversation,
@@ -88,9 +90,14 @@ def load(connection: Connection, step: Step) -> Sending:
             one.entry_id is not None and replies.of_several(connection, one.destination, one.entry_id)
             for one in together
         ),
+        elsewhere=_place(target) != _place(last),
         said=said,
         thread=[ExternalId(one) for one in thread],
     )
+
+
+def _place(target: Target | None) -> tuple[str, int] | None:
+    return None if target is None else (target.instance, target.handle_id)
 
 
 def reply_of(sending: Sending, portion: Row[Any]) -> Reply:

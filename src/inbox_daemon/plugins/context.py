@@ -23,8 +23,12 @@ class Mail(Protocol):
     def from_address(self) -> str:
         """The address that mail comes from: for the From header."""
 
-    async def send(self, message: EmailMessage, *, recipients: Sequence[str] | None = None) -> None:
+    async def send(
+        self, message: EmailMessage, *, recipients: Sequence[str] | None = None, sender: str | None = None
+    ) -> None:
         """Hand a mail over, to `recipients` or else to those of its To and Cc. One attempt.
+
+        `sender` is where it comes back to when it can't be delivered; None: `from_address`.
 
         Where a server takes some recipients and refuses others, the mail goes to the former. Raises `Transient` where
         it was provably not taken, `Permanent` where it never will be, `Credentials` where the installation may not

@@ -14,6 +14,13 @@ from inbox_daemon.model import CaseNumber, Ticket, TicketId, TicketState
 from inbox_daemon.store.clock import db_now
 from inbox_daemon.store.schema import conversation, dispatch, message
 
+SAID_TO_US = ("query", "choice")
+"""Types of messages that are for us and for no office: they make no entry."""
+UNFILED = "unfiled"
+"""State of a conversation that only holds what somebody asked us: no office has it, and no message joins it."""
+REFERRED = "referred"
+"""State of what a case leaves behind in an office that handed it on: the ticket there, and what went into it."""
+
 # Statements that run for every message are built once: building them costs more than running them.
 _READ = select(conversation).where(conversation.c.id == bindparam("id_"))
 _OPEN = (
@@ -36,11 +43,16 @@ _TOUCH = (
     .where(conversation.c.id == bindparam("id_"), conversation.c.last_message_at < bindparam("at_"))
     .values(last_message_at=bindparam("at_"))
 )
-_KNOWN_MESSAGE = select(message.c.id, message.c.envelope_id).where(
-    message.c.instance == bindparam("instance_"),
-    message.c.external_id == bindparam("external_"),
-    message.c.type == bindparam("type_"),
-    message.c.fingerprint == bindparam("fingerprint_"),
+_KNOWN_MESSAGE = (
+    select(message.c.id, message.c.envelope_id, message.c.type)
+    .where(
+        message.c.instance == bindparam("instance_"),
+        message.c.external_id == bindparam("external_"),
+        or_(message.c.type == bindparam("type_"), message.c.type.in_(SAID_TO_US)),
+        message.c.fingerprint == bindparam("fingerprint_"),
+    )
+    .order_by(message.c.id)
+    .limit(1)
 )
 _FIND_MESSAGE = (
     select(message)
@@ -54,7 +66,11 @@ _NEW_MESSAGE = insert(message).returning(message.c.id)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conversation:
-    """A conversation as the pipeline sees it; `ticket` is None until the destination has one."""
+    """A conversation as the pipeline sees it; `ticket` is None until the destination has one.
+
+    `filed` is False for what is no case of any office (see `UNFILED`, `REFERRED`). `asked` counts how often the citizen
+    was asked which office it is for: None when there was nothing to ask or they said, 0 when the asking was given up.
+    """
 
     id: int
     case_number: CaseNumber
@@ -65,6 +81,8 @@ class Conversation:
     open: bool
     ticket: Ticket | None
     follows_id: int | None
+    filed: bool = True
+    asked: int | None = None
 
 
 def _as_conversation(row: Row[Any]) -> Conversation:
@@ -83,6 +101,8 @@ def _as_conversation(row: Row[Any]) -> Conversation:
         open=row.state == "open",
         ticket=ticket,
         follows_id=row.follows_id,
+        filed=row.state not in {UNFILED, REFERRED},
+        asked=row.asked,
     )
 
 
@@ -108,24 +128,20 @@ def find_open(
     return None if row is None else _as_conversation(row)
 
 
-def find_by_ticket(connection: Connection, destination: str, ticket_id: str) -> Conversation | None:
-    """The newest conversation that stands in this ticket."""
-    row = connection.execute(
-        select(conversation)
-        .where(conversation.c.destination == destination, conversation.c.ticket_id == ticket_id)
-        .order_by(conversation.c.id.desc())
-        .limit(1)
-    ).one_or_none()
-    return None if row is None else _as_conversation(row)
-
-
 def in_ticket(connection: Connection, destination: str, ticket_id: str) -> list[Conversation]:
-    """All conversations that stand in this ticket, the one that was spoken in last first."""
+    """All conversations that stand in this ticket, the one that was spoken in last first.
+
+    A case that was handed on stands there no more, whatever its former office goes on to write.
+    """
     return [
         _as_conversation(row)
         for row in connection.execute(
             select(conversation)
-            .where(conversation.c.destination == destination, conversation.c.ticket_id == ticket_id)
+            .where(
+                conversation.c.destination == destination,
+                conversation.c.ticket_id == ticket_id,
+                conversation.c.state != REFERRED,
+            )
             .order_by(conversation.c.last_message_at.desc(), conversation.c.id.desc())
         )
     ]
@@ -157,9 +173,11 @@ def open_new(
     subject: str,
     at: datetime,
     follows_id: int | None = None,
+    state: str = "open",
 ) -> Conversation:
     """Open a conversation under a case number of its own."""
     values = {
+        "state": state,
         "citizen_id": citizen_id,
         "destination": destination,
         "matter": matter,
@@ -178,11 +196,11 @@ def touch(connection: Connection, conversation_id: int, at: datetime) -> None:
     connection.execute(_TOUCH, {"id_": conversation_id, "at_": at})
 
 
-def set_ticket(connection: Connection, conversation_id: int, ticket: Ticket) -> None:
-    """Remember where the conversation stands in its destination (a merge may have moved it)."""
+def set_ticket(connection: Connection, conversation_id: int, ticket: Ticket, *, destination: str) -> None:
+    """Remember where the conversation stands in `destination` (a merge may have moved it), if it is still there."""
     connection.execute(
         update(conversation)
-        .where(conversation.c.id == conversation_id)
+        .where(conversation.c.id == conversation_id, conversation.c.destination == destination)
         .values(ticket_id=ticket.id, ticket_number=ticket.number, ticket_url=ticket.url)
     )
 
@@ -190,16 +208,20 @@ def set_ticket(connection: Connection, conversation_id: int, ticket: Ticket) -> 
 def set_open(connection: Connection, conversation_id: int, *, is_open: bool) -> None:
     """Follow the ticket's state."""
     connection.execute(
-        update(conversation).where(conversation.c.id == conversation_id).values(state="open" if is_open else "closed")
+        update(conversation)
+        .where(conversation.c.id == conversation_id, conversation.c.state.in_(["open", "closed"]))
+        .values(state="open" if is_open else "closed")
     )
 
 
 def successor(connection: Connection, conversation_id: int) -> Conversation | None:
-    """The conversation that follows this one, when there is one."""
+    """The conversation that follows this one, when there is one; where that was handed on, the case itself."""
     row = connection.execute(
         select(conversation).where(conversation.c.follows_id == conversation_id).order_by(conversation.c.id).limit(1)
     ).one_or_none()
-    return None if row is None else _as_conversation(row)
+    if row is None:
+        return None
+    return successor(connection, row.id) if row.state == REFERRED else _as_conversation(row)
 
 
 def succeed(connection: Connection, old: Conversation) -> Conversation:
@@ -225,20 +247,24 @@ def succeed(connection: Connection, old: Conversation) -> Conversation:
 
 def known_message(
     connection: Connection, *, instance: str, external_id: str, type_: str, fingerprint: str
-) -> tuple[int, int | None] | None:
-    """(message id, envelope id) of exactly this, when it was taken in before."""
+) -> tuple[int, int | None, str] | None:
+    """(message id, envelope id, type) of exactly this, when it was taken in before: as `type_`, or as said to us."""
     values = {"instance_": instance, "external_": external_id, "type_": type_, "fingerprint_": fingerprint}
     row = connection.execute(_KNOWN_MESSAGE, values).one_or_none()
-    return None if row is None else (row.id, row.envelope_id)
+    return None if row is None else (row.id, row.envelope_id, row.type)
 
 
 def others_of(connection: Connection, envelope_id: int, seen: Collection[int]) -> int:
-    """How many messages an earlier reading made of this envelope, beside those `seen` now."""
+    """How many entries an earlier reading made of this envelope, beside the messages `seen` now."""
     return int(
         connection.execute(
             select(func.count())
             .select_from(message)
-            .where(message.c.envelope_id == envelope_id, message.c.id.not_in(seen))
+            .where(
+                message.c.envelope_id == envelope_id,
+                message.c.id.not_in(seen),
+                message.c.type.not_in(SAID_TO_US),
+            )
         ).scalar_one()
     )
 
@@ -258,11 +284,15 @@ def add_message(connection: Connection, **values: object) -> int:
 
 
 def last_message_id(connection: Connection, conversation_id: int) -> int:
-    """The citizen's latest message of a conversation; 0 when there is none."""
+    """The citizen's latest message to the office of a conversation; 0 when there is none."""
     return (
         connection.execute(
             select(message.c.id)
-            .where(message.c.conversation_id == conversation_id, message.c.direction == "in")
+            .where(
+                message.c.conversation_id == conversation_id,
+                message.c.direction == "in",
+                message.c.type.not_in(SAID_TO_US),
+            )
             .order_by(message.c.sent_at.desc(), message.c.id.desc())
             .limit(1)
         ).scalar_one_or_none()
@@ -278,18 +308,19 @@ def last_said(connection: Connection, conversation_id: int, instance: str) -> Ro
             message.c.conversation_id == conversation_id,
             message.c.instance == instance,
             message.c.direction == "in",
-            message.c.type == "message",
+            message.c.type.in_(["message", "query"]),
         )
         .order_by(message.c.sent_at.desc(), message.c.id.desc())
         .limit(1)
     ).one_or_none()
 
 
-def external_ids(connection: Connection, conversation_id: int, instance: str) -> list[str]:
-    """The channel's ids of what the citizen wrote in a conversation, the latest first."""
-    return list(
-        connection.execute(
-            select(message.c.external_id)
+def external_ids(connection: Connection, conversation_id: int, instance: str) -> list[tuple[datetime, str]]:
+    """When the citizen wrote what they did in a conversation, and the channel's ids of it; the latest first."""
+    return [
+        (row.sent_at, row.external_id)
+        for row in connection.execute(
+            select(message.c.sent_at, message.c.external_id)
             .where(
                 message.c.conversation_id == conversation_id,
                 message.c.instance == instance,
@@ -298,8 +329,8 @@ def external_ids(connection: Connection, conversation_id: int, instance: str) ->
             )
             .order_by(message.c.sent_at.desc(), message.c.id.desc())
             .limit(20)
-        ).scalars()
-    )
+        )
+    ]
 
 
 def read_message(connection: Connection, message_id: int) -> Row[Any]:
@@ -322,7 +353,7 @@ def entries_of(connection: Connection, conversation_id: int) -> list[tuple[str, 
 def told_since(connection: Connection, since: datetime) -> list[tuple[Conversation, int]]:
     """Conversations with a message delivered of those received since, and how many of these each has."""
     rows = connection.execute(
-        select(message.c.conversation_id, func.count())
+        select(message.c.conversation_id, func.count(message.c.id.distinct()))
         .join(dispatch, and_(dispatch.c.message_id == message.c.id, dispatch.c.ordered))
         .where(message.c.received_at >= since, dispatch.c.state == "done")
         .group_by(message.c.conversation_id)

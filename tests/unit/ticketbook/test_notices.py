@@ -35,7 +35,9 @@ class Outgoing:
     mails: list[EmailMessage] = field(default_factory=list)
     failure: Exception | None = None
 
-    async def send(self, message: EmailMessage, *, recipients: Sequence[str] | None = None) -> None:
+    async def send(
+        self, message: EmailMessage, *, recipients: Sequence[str] | None = None, sender: str | None = None
+    ) -> None:
         assert recipients is None
         if self.failure:
             raise self.failure

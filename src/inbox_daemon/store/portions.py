@@ -1,0 +1,215 @@
+"""Portions of what is said to citizens: planned before the first byte, each tried once, with a state of its own.
+
+What a portion says is kept from its planning on, so that a second try says the same; and its tag is ours, so that a
+report about it is known also when the answer to our call was lost. A part of the tag is random: nobody can make up a
+report about a mail that they haven't got.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from secrets import token_hex
+from typing import Any
+
+from sqlalchemy import Connection, Row, exists, func, insert, or_, select, update
+
+from inbox_daemon.model import RemoteId, SendState, StatusEvent, StoredFile
+from inbox_daemon.store.clock import db_now
+from inbox_daemon.store.schema import dispatch, portion, send_status
+from inbox_daemon.store.sendings import note_status
+
+OUT = tuple(state.value for state in SendState if state is not SendState.FAILED)
+"""States of a portion that the channel has."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Planned:
+    """What one portion is to say; `template` names a pre-approved text instead."""
+
+    text: str
+    body_hash: str
+    files: Sequence[StoredFile] = ()
+    template: str | None = None
+
+
+def of_step(connection: Connection, step_id: int) -> list[Row[Any]]:
+    """All portions of a step, in the order of their routes and numbers."""
+    return list(
+        connection.execute(
+            select(portion).where(portion.c.dispatch_id == step_id).order_by(portion.c.route, portion.c.number)
+        )
+    )
+
+
+def latest(rows: Sequence[Row[Any]]) -> list[Row[Any]]:
+    """Those of the present route among a step's portions."""
+    last = max((row.route for row in rows), default=0)
+    return [row for row in rows if row.route == last and row.state != "dropped"]
+
+
+def last_route(connection: Connection, step_id: int) -> list[Row[Any]]:
+    """The portions of a step's present route."""
+    return latest(of_step(connection, step_id))
+
+
+def plan(
+    connection: Connection, step_id: int, key: str, planned: Sequence[Planned], *, instance: str, handle_id: int
+) -> list[Row[Any]]:
+    """Write portions of a new route to this address; what was only planned before falls away."""
+    connection.execute(
+        update(portion)
+        .where(portion.c.dispatch_id == step_id, portion.c.state == "planned")
+        .values(state="dropped", settled_at=db_now())
+    )
+    last = connection.execute(
+        select(func.coalesce(func.max(portion.c.route), 0)).where(portion.c.dispatch_id == step_id)
+    ).scalar_one()
+    for number, one in enumerate(planned, start=1):
+        connection.execute(
+            insert(portion).values(
+                dispatch_id=step_id,
+                route=last + 1,
+                number=number,
+                tag=f"{key}.{last + 1}.{number}.{token_hex(4)}",
+                instance=instance,
+                handle_id=handle_id,
+                template=one.template,
+                text=one.text,
+                files=[asdict(file) for file in one.files],
+                body_hash=one.body_hash,
+            )
+        )
+    return of_step(connection, step_id)
+
+
+def trying(connection: Connection, portion_id: int) -> None:
+    """It goes out now: from here on it may have arrived."""
+    connection.execute(update(portion).where(portion.c.id == portion_id).values(state="trying", tried_at=db_now()))
+
+
+def untried(connection: Connection, portion_id: int) -> None:
+    """It provably did not go out."""
+    connection.execute(
+        update(portion).where(portion.c.id == portion_id, portion.c.state == "trying").values(state="planned")
+    )
+
+
+def untried_all(connection: Connection, step_id: int) -> None:
+    """Whatever of a step may have gone out goes out again."""
+    connection.execute(
+        update(portion)
+        .where(portion.c.dispatch_id == step_id, portion.c.state == "trying")
+        .values(state="planned")
+    )
+
+
+def refused(connection: Connection, portion_id: int, reason: str) -> None:
+    """The channel will not take it."""
+    connection.execute(
+        update(portion)
+        .where(portion.c.id == portion_id, portion.c.state.in_(["trying", "planned"]))
+        .values(state="failed", settled_at=db_now(), reason=reason)
+    )
+
+
+def accepted(connection: Connection, portion_id: int, remote_id: RemoteId, state: SendState) -> None:
+    """The channel has it under `remote_id`; what it has told of that id before counts, too."""
+    row = connection.execute(select(portion).where(portion.c.id == portion_id)).one()
+    connection.execute(
+        update(portion)
+        .where(portion.c.id == portion_id)
+        .values(remote_id=remote_id, state=row.state if row.state in OUT or row.state == "failed" else state.value)
+    )
+    if row.state == "trying":
+        connection.execute(update(portion).where(portion.c.id == portion_id).values(settled_at=db_now()))
+    early = connection.execute(
+        select(send_status).where(send_status.c.instance == row.instance, send_status.c.target == remote_id)
+    ).one_or_none()
+    if early is not None:
+        _turn(connection, portion_id, early.state, early.at, early.error_code, early.reason)
+
+
+def report(connection: Connection, instance: str, event: StatusEvent) -> int | None:
+    """Keep a status; returns the step whose portion it is about, None for an orphan (matched later) or nothing new."""
+    if not note_status(connection, instance, event):
+        return None
+    known = [portion.c.remote_id == event.target]
+    if event.tag:
+        known.append(portion.c.tag == event.tag)
+    row = connection.execute(
+        select(portion).where(portion.c.instance == instance, or_(*known)).order_by(portion.c.id.desc()).limit(1)
+    ).one_or_none()
+    if row is None:
+        return None
+    if row.remote_id is None:
+        connection.execute(update(portion).where(portion.c.id == row.id).values(remote_id=event.target))
+    _turn(connection, row.id, event.state, event.sent_at, event.error_code, event.reason)
+    return int(row.dispatch_id)
+
+
+def _turn(
+    connection: Connection, portion_id: int, state: str, at: datetime, error_code: str | None, reason: str
+) -> None:
+    """Put a portion into a state, unless it is further already."""
+    now = connection.execute(select(portion.c.state).where(portion.c.id == portion_id)).scalar_one()
+    if now in set(SendState) and SendState(now).rank >= SendState(state).rank:
+        return
+    connection.execute(
+        update(portion)
+        .where(portion.c.id == portion_id)
+        .values(state=str(state), settled_at=at, error_code=error_code, reason=reason or None)
+    )
+
+
+def wake(connection: Connection, step_id: int, *, failed: bool) -> None:
+    """A portion was reported of: go on with its step where that hung on it, or has to find another way now."""
+    hangs = exists().where(portion.c.dispatch_id == step_id, portion.c.state == "trying")
+    states = ["unknown", "parked", "done"] if failed else ["unknown", "parked"]
+    connection.execute(
+        update(dispatch)
+        .where(dispatch.c.id == step_id, dispatch.c.state.in_(states), ~hangs)
+        .values(state="waiting", due_at=db_now(), attempts=0, first_tried_at=None, done_at=None)
+    )
+
+
+def notified(connection: Connection, instance: str, handle_id: int, since: datetime) -> bool:
+    """Whether a template has gone to this handle since then: one is enough until they write."""
+    return bool(
+        connection.execute(
+            select(
+                exists().where(
+                    portion.c.handle_id == handle_id,
+                    portion.c.instance == instance,
+                    portion.c.template.is_not(None),
+                    portion.c.state.in_(["trying", *OUT]),
+                    portion.c.tried_at > since,
+                )
+            )
+        ).scalar_one()
+    )
+
+
+def last_tried(connection: Connection, instance: str, handle_id: int) -> datetime | None:
+    """When something last went to this handle by this channel."""
+    moment: datetime | None = connection.execute(
+        select(func.max(portion.c.tried_at)).where(portion.c.handle_id == handle_id, portion.c.instance == instance)
+    ).scalar_one()
+    return moment
+
+
+def sent_before(connection: Connection, conversation_id: int, instance: str) -> list[tuple[datetime, str]]:
+    """When what was said in a conversation went out by a channel, and its ids there; the latest first."""
+    rows = connection.execute(
+        select(portion.c.tried_at, portion.c.remote_id)
+        .join(dispatch, dispatch.c.id == portion.c.dispatch_id)
+        .where(
+            dispatch.c.conversation_id == conversation_id,
+            portion.c.instance == instance,
+            portion.c.remote_id.is_not(None),
+        )
+        .order_by(portion.c.id.desc())
+        .limit(20)
+    )
+    return [(row.tried_at, row.remote_id) for row in rows]
