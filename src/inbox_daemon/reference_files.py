@@ -50,11 +50,17 @@ EXAMPLES = {
     "database.password": '{ credential = "database-password" }',
     "public.url": '"https://mensajes.gobierno.example"',
     "public.link_secret": '{ credential = "link-secret" }',
+    "service.calendar": '"feriados.ics"',
+    "notices.texts": '{ acknowledgement = "Recibimos su mensaje. Su caso es el {case}." }',
+    "triage.options": (
+        '[{ title = "Salud", destination = "salud-rt", keywords = ["turno", "hospital"] }, '
+        '{ title = "Otro tema", destination = "fiduciaria" }]'
+    ),
     "smtp.host": '"mail.gobierno.example"',
     "smtp.password": '{ credential = "smtp-password" }',
     "smtp.from_address": '"no-responder@gobierno.example"',
 }
-"""Keys whose default can't be written down, with a value in its place."""
+"""Keys whose default can't be written down or says nothing, with a value in its place."""
 _ROUTING = """\
 ## ----------------------------------------------------------------------------------------------- routing
 ## Rules are tried in order; the first whose conditions all hold decides. What none takes goes to the default.

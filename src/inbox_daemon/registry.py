@@ -118,7 +118,7 @@ def _resolve(settings: Settings) -> tuple[Instances, list[SettingsError]]:
     for name, target in settings.destinations.items():
         if ready := _destination(name, target, settings, errors):
             destinations[ready.name] = ready
-    errors += _route_kinds(settings)
+    errors += _named_kinds(settings)
     enabled = Instances(
         channels={name: one for name, one in channels.items() if settings.channels[name].enabled},
         destinations={name: one for name, one in destinations.items() if settings.destinations[name].enabled},
@@ -187,14 +187,17 @@ def _own_settings(
     return None if told else own
 
 
-def _route_kinds(settings: Settings) -> Iterator[SettingsError]:
+def _named_kinds(settings: Settings) -> Iterator[SettingsError]:
+    """Kinds of channel that a route or the menu names and that aren't installed."""
     known = installed().channels
-    for position, route in enumerate(settings.routes):
-        for item, kind in enumerate(route.channels):
+    lists: list[tuple[KeyPath, tuple[str, ...]]] = [
+        ((*settings.route_path(position), "channels"), route.channels) for position, route in enumerate(settings.routes)
+    ]
+    for path, kinds in [*lists, (("triage", "channels"), settings.triage.channels)]:
+        for item, kind in enumerate(kinds):
             if kind not in known:
-                path = (*settings.route_path(position), "channels", item)
                 yield settings.source.error(
-                    path, f'there is no kind of channel "{kind}"', mistakes.suggestion(kind, known)
+                    (*path, item), f'there is no kind of channel "{kind}"', mistakes.suggestion(kind, known)
                 )
 
 

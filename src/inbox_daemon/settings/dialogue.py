@@ -54,8 +54,7 @@ class Service(Table):
     country: Annotated[str, Field(pattern=r"^([A-Z]{2})?$")] = "AR"
     """Country whose public holidays are kept; empty: none."""
     province: str = "H"
-    """Province whose holidays are kept, too (ISO 3166-2 without the country); empty: none. Chaco is H; the library of
-    holidays knows no day of its own for it (0.109): list these in closed_on or the calendar."""
+    """Province whose holidays are kept, too (ISO 3166-2; H is Chaco, none of whose own days is known); empty: none."""
     calendar: Path | None = None
     """An iCalendar file (.ics): on each whole day of its events the office is closed. Relative: beside this file."""
     closed_on: tuple[date, ...] = ()

@@ -57,7 +57,7 @@ def _holidays(service: Service, years: Iterable[int]) -> Iterator[date]:
             key="service.country",
             remedy='Write two capital letters (ISO 3166-1), or country = "" and the days in calendar or closed_on.',
         ) from None
-    if service.province:
+    if service.province and (service.country == "AR" or "province" in service.model_fields_set):  # "H" is for AR only
         try:
             found = days(service.province)
         except NotImplementedError:

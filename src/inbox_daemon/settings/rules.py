@@ -1,4 +1,4 @@
-"""What has to hold between keys of the configuration, beyond each key by itself. Pure but for a look at state_dir."""
+"""What has to hold between keys of the configuration, beyond each key by itself. Pure but for a look at the files."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from inbox_daemon.errors import SettingsError
-from inbox_daemon.settings import mistakes
+from inbox_daemon.settings import dialogue_rules, mistakes
 from inbox_daemon.settings.places import KeyPath
 from inbox_daemon.settings.source import Source
 from inbox_daemon.settings.whole import Settings
@@ -28,6 +28,12 @@ def check(settings: Settings, faulty: Collection[KeyPath]) -> list[SettingsError
     found += _smtp(settings, source)
     if not any(path[0] == "routing" for path in faulty):
         found += _target(source, ("routing", "default"), settings.routing.default)
+    found += dialogue_rules.check(settings)
+    for at, name in dialogue_rules.named_destinations(settings):
+        if at[:2] == ("destinations", name):
+            found.append(source.error(at, "it refers to itself", "Name another destination, or take the key out."))
+        else:
+            found += _target(source, at, name)
     return [*found, *_routes(settings, source)]
 
 
@@ -46,7 +52,7 @@ def warnings(settings: Settings) -> list[str]:
         found.append("public.link_secret is not set: with several nodes, each would refuse the links of the others")
     if settings.smtp and settings.smtp.tls == "none" and settings.smtp.user and not is_loopback(settings.smtp.host):
         found.append("smtp.tls is none: the password travels in clear")
-    return found
+    return [*found, *dialogue_rules.warnings(settings)]
 
 
 def is_loopback(host: str) -> bool:

@@ -180,7 +180,82 @@ SECRETS = [
         "[smtp]",
     ),
 ]
+MENU = 'title = "Salud"\ndestination = "salud-rt"\nkeywords = ["turno"]'
+OPTIONS = f"[triage]\nenabled = true\n[[triage.options]]\n{MENU}\n[[triage.options]]\n"
+DIALOGUE = [
+    Broken("closes before it opens", "", '[service]\ncloses = "06:00" #!\n', "service.closes", "later"),
+    Broken("opens after it closes", "", '[service]\nopens = "18:00" #!\n', "service.opens", "later"),
+    Broken("no time of day", "", '[service]\nopens = "6:30" #!\n', "service.opens", "form"),
+    Broken("no minute after the last", "", '[service]\ncloses = "24:01" #!\n', "service.closes", "form"),
+    Broken("day in Spanish", "", '[service]\ndays = ["mon",\n"mar"] #!\n', "service.days[2]", '"tue"'),
+    Broken("never open", "", "[service]\ndays = [] #!\n", "service.days", "Name a day"),
+    Broken(
+        "day both open and closed",
+        "",
+        "[service]\nclosed_on = [2026-12-24]\nopen_on = [2026-12-24] #!\n",
+        "service.open_on",
+        "one of the two",
+    ),
+    Broken("no date", "", '[service]\nclosed_on = ["24/12"] #!\n', "service.closed_on[1]", "Write a date"),
+    Broken("no such country", "", '[service]\ncountry = "ZZ" #!\n', "service.country", "3166"),
+    Broken("country in small letters", "", '[service]\ncountry = "ar" #!\n', "service.country", "form"),
+    Broken("no such province", "", '[service]\nprovince = "Charco" #!\n', "service.province", "Chaco"),
+    Broken("calendar not there", "", '[service]\ncalendar = "none.ics" #!\n', "service.calendar", "Put the calendar"),
+    Broken("no calendar", "", '[service]\ncalendar = "open" #!\n', "service.calendar", "iCalendar"),
+    Broken("calendar is a folder", "", '[service]\ncalendar = "." #!\n', "service.calendar", ".ics"),
+    Broken("no such text", "", '[notices.texts]\nacknowledgment = "x" #!\n', "notices.texts.acknowledgment", "acknowl"),
+    Broken("place missing", "", '[notices.texts]\ndown = "Demora." #!\n', "notices.texts.down", "{case}"),
+    Broken("place unknown", "", '[notices.texts]\nmenu_hint = "{case}" #!\n', "notices.texts.menu_hint", "none"),
+    Broken("half a place", "", '[notices.texts]\ndown = "{case" #!\n', "notices.texts.down", "twice"),
+    Broken("no text", "", "[notices.texts]\ndown = 5 #!\n", "notices.texts.down", "quotes"),
+    Broken("menu without lines", "", "[triage]\nenabled = true #!\n", "triage.enabled", "triage.options"),
+    Broken(
+        "menu of one line",
+        "",
+        '[triage]\nenabled = true\noptions = [{title = "A", destination = "salud-rt"}] #!\n',
+        "triage.options",
+        "enabled = false",
+    ),
+    Broken(
+        "line leads nowhere",
+        "",
+        f'{OPTIONS}title = "B"\ndestination = "salud" #!\n',
+        "triage.options[2].destination",
+        '"salud-rt"',
+    ),
+    Broken(
+        "line without target", "", f'{OPTIONS}title = "B"\n', "triage.options[2].destination", "Add a line", line=31
+    ),
+    Broken(
+        "same line twice",
+        "",
+        f'{OPTIONS}title = "SALUD" #!\ndestination = "salud-rt"\n',
+        "triage.options[2].title",
+        "its own title",
+    ),
+    Broken(
+        "same word for two lines",
+        "",
+        f'{OPTIONS}title = "B"\ndestination = "salud-rt"\nkeywords = ["Turno"] #!\n',
+        "triage.options[2].keywords[1]",
+        "its own keyword",
+    ),
+    Broken(
+        "line too long",
+        "",
+        f'{OPTIONS}destination = "salud-rt"\ntitle = "{"a" * 25}" #!\n',
+        "triage.options[2].title",
+        "Correct it",
+    ),
+    Broken("menu on no channel", "", '[triage]\nchannels = ["fax"] #!\n', "triage.channels[1]", "whatsapp"),
+    Broken("refers to itself", QUEUE, f'{QUEUE}\nrefer_to = "salud-rt" #!', f"{RT}.refer_to", "Name another"),
+    Broken("refers to nobody", QUEUE, f'{QUEUE}\nrefer_to = "salud" #!', f"{RT}.refer_to", '"salud-rt"'),
+    Broken("unknown state", QUEUE, f'{QUEUE}\npublic_states = ["done"] #!', f"{RT}.public_states[1]", '"open"'),
+    Broken("grace of days", "", "[answers]\ngrace_seconds = 1e6 #!\n", "answers.grace_seconds", "at most"),
+    Broken("unknown report", "", '[answers]\nreport = ["all"] #!\n', "answers.report[1]", '"read"'),
+    Broken("one hop", "", "[loops]\nmax_hops = 1 #!\n", "loops.max_hops", "at least 2"),
+]
 NOTHING_ENABLED = [
     Broken("no channel enabled", CHANNEL_KIND, f"{CHANNEL_KIND}\nenabled = false", "channels", "sample", line=4),
 ]
-ALL = [*NOT_TOML, *NAMES, *ROUTING, *VALUES, *DATABASE, *SECRETS, *NOTHING_ENABLED]
+ALL = [*NOT_TOML, *NAMES, *ROUTING, *VALUES, *DATABASE, *SECRETS, *DIALOGUE, *NOTHING_ENABLED]
