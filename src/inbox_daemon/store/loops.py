@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, bindparam, func, select
 
+from inbox_daemon.store.conversations import SAID_TO_US
 from inbox_daemon.store.schema import dispatch, message, portion, reply
 
 LONGEST_TEXT = 4000
@@ -52,7 +53,7 @@ _THEIRS = (
     .where(
         message.c.handle_id == bindparam("handle_"),
         message.c.direction == "in",
-        message.c.type.in_(["message", "edit", "query"]),
+        message.c.type.in_(["message", "edit", *SAID_TO_US]),
         message.c.received_at >= bindparam("since_"),
     )
     .order_by(message.c.received_at.desc(), message.c.id.desc())
