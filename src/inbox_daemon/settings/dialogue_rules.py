@@ -45,7 +45,7 @@ def warnings(settings: Settings) -> Iterator[str]:
         circle = way[way.index(name) :] if name in way else []
         if len(circle) > 1:
             shown = " → ".join([*circle, circle[0]])
-            yield f"refer_to goes round in a circle: {shown}; a case that none of them takes stays with the last"
+            yield f"refer_to goes round in a circle: {shown}, and nobody keeps a case that none of them takes"
         done.update(way)
 
 
