@@ -30,6 +30,7 @@ from inbox_daemon.outgoing import Sessions
 from inbox_daemon.pipeline.drafting import Drafting
 from inbox_daemon.pipeline.fetching import Fetcher
 from inbox_daemon.pipeline.filing import Filing
+from inbox_daemon.pipeline.firewall import LoopFirewall
 from inbox_daemon.pipeline.following import Follower
 from inbox_daemon.pipeline.intake import Intake, Taken
 from inbox_daemon.pipeline.lane import Lane
@@ -141,18 +142,6 @@ class Parts:
     pollers: Mapping[InstanceId, Poller]
 
 
-class NoFirewall:
-    """Lets everything pass."""
-
-    def verdict(self, connection: object, sending: object) -> str | None:
-        """It goes."""
-        return None
-
-    def body_hash(self, text: str) -> str:
-        """The hash of the text."""
-        return hashlib.sha256(text.encode()).hexdigest()
-
-
 async def build(settings: Settings, instances: Instances, database: Database, stack: AsyncExitStack) -> Parts:
     """Build all parts; what must be closed is left to `stack`. Raises `SettingsError` from a plug-in's `build`."""
     links = case_links(settings)
@@ -187,7 +176,7 @@ async def build(settings: Settings, instances: Instances, database: Database, st
         texts=texts,
     )
     dispatchers = workers.dispatchers(shop, drafting)
-    answerers = workers.answerers(shop, NoFirewall(), lambda file: file.filename)
+    answerers = workers.answerers(shop, LoopFirewall(settings.loops, texts), lambda file: file.filename)
     lanes = [*dispatchers.values(), *answerers.values()]
 
     def wake() -> None:

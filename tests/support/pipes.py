@@ -38,6 +38,7 @@ from inbox_daemon.registry import ChannelInstance
 from inbox_daemon.retry import Policy
 from inbox_daemon.store import envelopes, figures, ledger
 from inbox_daemon.store.database import Database
+from inbox_daemon.store.portions import Planned
 from support.memory_channel import MemoryChannel
 
 ZONE = ZoneInfo("America/Argentina/Cordoba")
@@ -244,7 +245,7 @@ class Pipes:
 class OpenFirewall:
     """Lets everything pass."""
 
-    def verdict(self, connection: Connection, sending: Sending) -> str | None:
+    def verdict(self, connection: Connection, sending: Sending, planned: Sequence[Planned]) -> str | None:
         """It goes."""
         return None
 

@@ -33,7 +33,6 @@ from inbox_daemon.store.outbox import Step
 from inbox_daemon.store.portions import Planned
 from inbox_daemon.store.replies import Target
 
-
 T = TypeVar("T")
 
 
@@ -50,8 +49,8 @@ class Ways:
 class Firewall(Protocol):
     """Says when two machines are talking to each other."""
 
-    def verdict(self, connection: Connection, sending: Sending) -> str | None:
-        """Why this is not sent, in the agents' language; None: it goes."""
+    def verdict(self, connection: Connection, sending: Sending, planned: Sequence[Planned]) -> str | None:
+        """Why what is planned does not go, in the agents' language; None: it goes."""
 
     def body_hash(self, text: str) -> str:
         """By what a text is known again when some machine sends it back."""
@@ -219,7 +218,7 @@ class Answering:
             outbox.discard(connection, step, "nothing is left of it to send")
             replies.set_state(connection, sending.leader.id, "withdrawn", "empty")
             return None
-        stopped = self._firewall.verdict(connection, sending)
+        stopped = self._firewall.verdict(connection, sending, planned)
         if stopped is not None:
             self._stop(connection, step, "parked", stopped)
             return None
