@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
-from urllib.parse import parse_qs, quote, urlsplit
 from zoneinfo import ZoneInfo
 
 from aiohttp import web
 
-from inbox_daemon.errors import Gone
-from inbox_daemon.model import MessageKey, StoredFile
+from inbox_daemon.model import MessageKey
 from inbox_daemon.plugins import Case, CaseBook
-from inbox_daemon.store.database import StorageBroken, StorageFull
-from inbox_daemon.web.answers import PLAIN_HEADERS, plain
 from inbox_daemon.web.bodies import Bodies, Refused
+from inbox_daemon.web.downloads import download
+from inbox_daemon.web.fates import AnswerState, AnswerStates, can_withdraw, fates
+from inbox_daemon.web.forms import Forms, clean
+from inbox_daemon.web.guard import Guard, Missing
 from inbox_daemon.web.links import CaseLinks, LinkFault
-from inbox_daemon.web.pages import MAX_ANSWER_CHARS, STYLESHEET_PATH, Attempt, Pages, see_other
+from inbox_daemon.web.pages import MAX_ANSWER_CHARS, STYLESHEET_PATH, Attempt, Pages, View, see_other
 from inbox_daemon.web.refusals import RefusalLog
 from inbox_daemon.web.words import Words
 
@@ -27,19 +29,16 @@ MAX_FORM_BYTES = 13 * MAX_ANSWER_CHARS + 1000
 """A character outside the Basic Multilingual Plane is twelve bytes in a form."""
 
 _ONCE = re.compile(r"[A-Za-z0-9_-]{8,40}")
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
-_UNFIT_FOR_A_NAME = re.compile(r'[\x00-\x1f\x7f/\\:"<>|*?\u202a-\u202e\u2066-\u2069]')
 _NAME: Final = "case"
 """Instance under which refusals of these pages are logged."""
 
-_Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-
 
 class Cases:
-    """The paths below `/case/` (see `public.CasePages`).
+    """The paths below `/case/` (see `public.WebPages`).
 
-    `organization` and `offices` (destination → readable name) stand on the pages. `reply_status` is one or two
-    sentences that say what happens with an answer; empty: the language's own, for a release that only records it.
+    `organization` and `offices` (destination → readable name) stand on the pages. `answers` knows what became of
+    answers; without it nothing is said of that and none is taken back. `grace_seconds` is how long an answer waits
+    before it goes, `graces` the same for offices that have a time of their own.
     """
 
     def __init__(
@@ -50,106 +49,140 @@ class Cases:
         zone: ZoneInfo,
         *,
         language: str = "es-AR",
-        offices: Mapping[str, str] | None = None,
-        reply_status: str = "",
+        offices: Mapping[str, str] = MappingProxyType({}),
+        answers: AnswerStates | None = None,
+        grace_seconds: float = 20.0,
+        graces: Mapping[str, float] = MappingProxyType({}),
     ) -> None:
         self._casebook = casebook
         self._links = links
-        self._pages = Pages(Words.load(language, zone), organization, offices or {}, reply_status)
+        self._pages = Pages(Words.load(language, zone), organization, offices)
+        self._answers = answers
+        self._grace_seconds = grace_seconds
+        self._graces = graces
 
     def routes(self, bodies: Bodies, refusals: RefusalLog) -> list[web.AbstractRouteDef]:
         """Paths with their handlers."""
-        desk = _Desk(self._casebook, self._links, self._pages, bodies, refusals)
+        days = self._links.life.days
+        guard = Guard(self._pages, refusals, name=_NAME, days=days, expired="expired", missing="missing")
+        reader = _Reader(self._casebook, self._links, self._answers, self._pages.words, self._reply_status)
+        desk = _Desk(self._casebook, reader, self._pages, Forms(bodies, self._links.host, MAX_FORM_BYTES), guard)
         return [
-            web.get("/case/{token}", desk.guarded(desk.show)),
-            web.get("/case/{token}/file/{entry}", desk.guarded(desk.download)),
-            web.post("/case/{token}/answer", desk.guarded(desk.answer)),
-            web.post("/case/{token}/close", desk.guarded(desk.close)),
-            web.post("/case/{token}/reopen", desk.guarded(desk.reopen)),
+            web.get("/case/{token}", guard.around(desk.show)),
+            web.get("/case/{token}/file/{entry}", guard.around(desk.download)),
+            web.post("/case/{token}/answer", guard.around(desk.answer)),
+            web.post("/case/{token}/withdraw", guard.around(desk.withdraw)),
+            web.post("/case/{token}/close", guard.around(desk.close)),
+            web.post("/case/{token}/reopen", guard.around(desk.reopen)),
             web.get(STYLESHEET_PATH, desk.stylesheet),
         ]
 
+    def _reply_status(self, office: str) -> str:
+        words = self._pages.words
+        seconds = self._graces.get(office, self._grace_seconds)
+        if seconds < 1:
+            return words.say("answer", "goes_at_once")
+        return words.say("answer", "goes_after", span=words.span(seconds))
 
-class _Missing(Exception):
-    """The token opens nothing."""
 
-    def __init__(self, fault: LinkFault) -> None:
-        super().__init__(fault.value)
-        self.fault = fault
+class _Reader:
+    """Reads a case as it stands, with what became of its answers."""
+
+    def __init__(
+        self,
+        casebook: CaseBook,
+        links: CaseLinks,
+        answers: AnswerStates | None,
+        words: Words,
+        reply_status: Callable[[str], str],
+    ) -> None:
+        self._casebook = casebook
+        self._links = links
+        self._answers = answers
+        self._words = words
+        self._reply_status = reply_status
+
+    async def case(self, request: web.Request) -> Case:
+        """The case that the request's token opens. Raises `Missing`."""
+        case_id = self._links.read(request.match_info["token"])
+        if isinstance(case_id, LinkFault):
+            raise Missing(case_id)
+        case = await self._casebook.read(case_id)
+        if case is None:
+            raise Missing(LinkFault.FORGED)
+        return case
+
+    async def states(self, case: Case) -> Mapping[int, AnswerState] | None:
+        """States of its answers; None where nothing sends them."""
+        return None if self._answers is None else await self._answers.states(case.id)
+
+    async def view(self, case: Case, path: str) -> View:
+        """What the page shows of it."""
+        told = fates(case.entries, await self.states(case), self._words, datetime.now(UTC))
+        return View(case=case, path=path, fates=told, reply_status=self._reply_status(case.office))
 
 
 class _Desk:
     """Handlers of the pages."""
 
-    def __init__(
-        self, casebook: CaseBook, links: CaseLinks, pages: Pages, bodies: Bodies, refusals: RefusalLog
-    ) -> None:
+    def __init__(self, casebook: CaseBook, reader: _Reader, pages: Pages, forms: Forms, guard: Guard) -> None:
         self._casebook = casebook
-        self._links = links
+        self._reader = reader
         self._pages = pages
-        self._bodies = bodies
-        self._refusals = refusals
-
-    def guarded(self, handler: _Handler) -> _Handler:
-        """`handler` with every trouble answered by a page in plain words and noted without content."""
-
-        async def handle(request: web.Request) -> web.StreamResponse:
-            try:
-                return await handler(request)
-            except _Missing as missing:
-                expired = missing.fault is LinkFault.EXPIRED
-                self._note(request, 410 if expired else 404, f"{missing.fault.value}_link")
-                if expired:
-                    return self._pages.message(410, "expired", days=self._links.life.days)
-                return self._pages.message(404, "missing")
-            except Gone:
-                return self._pages.message(404, "missing")
-            except Refused as refused:
-                self._note(request, refused.status, refused.reason, refused.size)
-                if refused.status == 403:
-                    return self._pages.message(403, "refused")
-                return plain(refused.status)
-            except (StorageFull, StorageBroken):
-                self._note(request, 503, "storage")
-                return self._pages.message(503, "trouble")
-            except Exception as error:  # noqa: BLE001 - told by type and place
-                self._refusals.failed(instance=_NAME, error=error, remote=request.remote)
-                return plain(500)
-
-        return handle
+        self._forms = forms
+        self._guard = guard
 
     async def show(self, request: web.Request) -> web.StreamResponse:
         """The conversation and what can be done."""
-        case = await self._case(request)
-        query = request.query
-        return self._pages.case(case, _path(request), show_all="all" in query, done=query.get("done", ""), attempt=None)
+        view = await self._reader.view(await self._reader.case(request), _path(request))
+        return self._pages.case(view, show_all="all" in request.query, done=request.query.get("done", ""))
 
     async def download(self, request: web.Request) -> web.StreamResponse:
-        """A file of the case, as a download that no browser opens by itself."""
-        case = await self._case(request)
+        """A file of the case."""
+        case = await self._reader.case(request)
         wanted = request.match_info["entry"]
         found = [file for entry in case.entries if str(entry.id) == wanted for file in entry.files]
         if not found:
-            raise _Missing(LinkFault.FORGED)
+            raise Missing(LinkFault.FORGED)
         [file] = found
-        if not Path(file.path).is_file():  # noqa: ASYNC240 - one stat of a local disk
-            self._note(request, 404, "file_gone")
+        answer = download(Path(file.path), file.filename)
+        if answer is None:
+            self._guard.note(request, 404, "file_gone")
             return self._pages.message(404, "gone_file")
-        return web.FileResponse(file.path, headers=_download_headers(file))
+        return answer
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
         """Write an answer into the case, once however often the form is sent."""
-        case = await self._case(request)
-        form = await self._form(request)
-        text = _clean(form.get("text", ""))
+        case = await self._reader.case(request)
+        form = await self._forms.read(request)
+        text = clean(form.get("text", ""))
         once = form.get("once", "")
         problem = self._problem(text, once)
         if problem:
-            return self._pages.case(case, _path(request), show_all=False, done="", attempt=problem)
+            return self._pages.case(await self._reader.view(case, _path(request)), attempt=problem)
         key = MessageKey(f"page.{once}.{hashlib.sha256(text.encode()).hexdigest()[:16]}")  # a corrected text is another
         heading = self._pages.words.say("answer", "heading")
         await self._casebook.add_entry(case.id, key=key, direction="agent", heading=heading, body=text)
         return see_other(f"{_path(request)}?done=answer")
+
+    async def withdraw(self, request: web.Request) -> web.StreamResponse:
+        """Take an answer back that still waits, once however often the form is sent.
+
+        The sender reads an entry again just before it goes, so whichever comes first wins. One that meets its
+        sending in that moment is withdrawn in the book and yet sent, and the page says so from then on.
+        """
+        case = await self._reader.case(request)
+        form = await self._forms.read(request)
+        found = [entry for entry in case.entries if str(entry.id) == form.get("entry")]
+        if not found or found[0].direction not in {"agent", "withdrawn"}:
+            raise Refused(400, "form_entry")
+        [entry] = found
+        if entry.direction == "agent":
+            states = await self._reader.states(case)
+            waits = states is not None and can_withdraw(entry, states.get(entry.id), datetime.now(UTC))
+            if not waits or not await self._casebook.withdraw(case.id, entry.id):
+                return self._pages.message(409, "too_late", back=_path(request))
+        return see_other(f"{_path(request)}?done=withdrawn")
 
     async def close(self, request: web.Request) -> web.StreamResponse:
         """Close the case."""
@@ -164,43 +197,11 @@ class _Desk:
         return self._pages.stylesheet(request.query.get("v", ""))
 
     async def _set_open(self, request: web.Request, *, is_open: bool) -> web.StreamResponse:
-        case = await self._case(request)
-        await self._form(request)
+        case = await self._reader.case(request)
+        await self._forms.read(request)
         by = self._pages.words.say("state", "by_office")
         await self._casebook.set_open(case.id, is_open=is_open, by=by)
         return see_other(f"{_path(request)}?done={'opened' if is_open else 'closed'}")
-
-    async def _case(self, request: web.Request) -> Case:
-        case_id = self._links.read(request.match_info["token"])
-        if isinstance(case_id, LinkFault):
-            raise _Missing(case_id)
-        case = await self._casebook.read(case_id)
-        if case is None:
-            raise _Missing(LinkFault.FORGED)
-        return case
-
-    async def _form(self, request: web.Request) -> dict[str, str]:
-        """The first value of each field. Raises `Refused` for what did not come from our own page."""
-        if not self._is_ours(request):
-            raise Refused(403, "foreign_form")
-        if request.content_type != "application/x-www-form-urlencoded":
-            raise Refused(400, "form_type")
-        body = await self._bodies.take(request, MAX_FORM_BYTES)
-        try:
-            fields = parse_qs(body.decode("ascii", "replace"), keep_blank_values=True, max_num_fields=10)
-        except ValueError:
-            raise Refused(400, "form_fields", len(body)) from None
-        finally:
-            self._bodies.give_back(body)
-        return {name: values[0] for name, values in fields.items()}
-
-    def _is_ours(self, request: web.Request) -> bool:
-        """Browsers say where a form came from; a client that says nothing holds the link, which is enough."""
-        site = request.headers.get("Sec-Fetch-Site")
-        if site is not None:
-            return site == "same-origin"
-        origin = request.headers.get("Origin")
-        return origin is None or urlsplit(origin).netloc in {request.host, self._links.host}
 
     def _problem(self, text: str, once: str) -> Attempt | None:
         words = self._pages.words
@@ -212,27 +213,7 @@ class _Desk:
             return Attempt(text=text, problem=words.say("error", "repeat"), repeated=True)
         return None
 
-    def _note(self, request: web.Request, status: int, reason: str, size: int | None = None) -> None:
-        self._refusals.refused(instance=_NAME, status=status, reason=reason, size=size, remote=request.remote)
-
 
 def _path(request: web.Request) -> str:
     """The case's own address; the token was read, so it is one of ours and needs no quoting."""
     return f"/case/{request.match_info['token']}"
-
-
-def _clean(text: str) -> str:
-    """What a browser's text field gives, with our line ends and without what no database keeps."""
-    return _CONTROL.sub("", text.replace("\r\n", "\n").replace("\r", "\n")).strip()
-
-
-def _download_headers(file: StoredFile) -> dict[str, str]:
-    name = _UNFIT_FOR_A_NAME.sub("_", file.filename).strip(". ")[-150:] or "archivo"
-    ascii_name = name.encode("ascii", "replace").decode().replace("?", "_")
-    return {
-        **PLAIN_HEADERS,
-        "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'; sandbox",
-        "Content-Disposition": f"attachment; filename=\"{ascii_name}\"; filename*=UTF-8''{quote(name, safe='')}",
-        "Content-Type": "application/octet-stream",  # the sender's word about the type is not worth a browser's trust
-        "X-Robots-Tag": "noindex, nofollow, noarchive",
-    }

@@ -1,4 +1,4 @@
-"""The webhook path: raw body, signature, durable journal, then 200. Nothing is parsed before the answer."""
+"""The webhook path: raw body, signature, durable journal, then 200. No message is parsed before the answer."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from inbox_daemon.plugins import Pushed, WebhookRequest
 from inbox_daemon.store.database import StorageBroken, StorageFull
 from inbox_daemon.web.answers import PLAIN_HEADERS, plain
 from inbox_daemon.web.bodies import Bodies, Refused
+from inbox_daemon.web.hints import Hints
 from inbox_daemon.web.refusals import RefusalLog
 
 _OK_HEADERS = dict(PLAIN_HEADERS)
@@ -27,17 +28,19 @@ class Receiver(Protocol):
 
 
 class Hooks:
-    """`/hooks/{instance}` for all channels that post to us."""
+    """`/hooks/{instance}` for all channels that post to us, and by way of `hints` for destinations."""
 
     def __init__(
         self,
         hooks: Mapping[str, Pushed],
+        hints: Hints,
         journal: Receiver,
         bodies: Bodies,
         refusals: RefusalLog,
         accepting: Callable[[], bool],
     ) -> None:
         self._hooks = hooks
+        self._hints = hints
         self._journal = journal
         self._bodies = bodies
         self._refusals = refusals
@@ -46,7 +49,7 @@ class Hooks:
     async def handle(self, request: web.Request) -> web.Response:
         """Answer one request; every outcome but 200 leaves a line in the log and no envelope."""
         given = request.match_info["instance"]
-        instance = given if given in self._hooks else "unknown"
+        instance = given if given in self._hooks or given in self._hints else "unknown"
         try:
             return await self._answer(given, request)
         except Refused as refused:
@@ -57,12 +60,15 @@ class Hooks:
                 size=refused.size,
                 remote=request.remote,
             )
-            return plain(refused.status, allow="GET, POST" if refused.status == 405 else "")
+            methods = "POST" if given in self._hints else "GET, POST"
+            return plain(refused.status, allow=methods if refused.status == 405 else "")
         except Exception as error:  # noqa: BLE001 - the connection and the neighbours go on
             self._refusals.failed(instance=instance, error=error, remote=request.remote)
             return plain(500)
 
     async def _answer(self, instance: str, request: web.Request) -> web.Response:
+        if instance in self._hints:
+            return await self._hints.answer(instance, request, _query(request))
         hook = self._hooks.get(instance)
         if hook is None:
             raise Refused(404, "unknown_instance", request.content_length)

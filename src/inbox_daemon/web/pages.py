@@ -7,6 +7,7 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib.resources import files
+from types import MappingProxyType
 from typing import Final
 
 from aiohttp import web
@@ -14,6 +15,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from inbox_daemon.plugins import Case
 from inbox_daemon.web.answers import PLAIN_HEADERS, RETRY_AFTER_SECONDS
+from inbox_daemon.web.fates import Fate
 from inbox_daemon.web.words import Words
 
 STYLESHEET_PATH = "/assets/case.css"
@@ -40,12 +42,22 @@ class Attempt:
     repeated: bool = False
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """One case as it stands now: `path` is its address, `fates` say what became of its answers (see `fates`), and
+    `reply_status` is what happens with the next one."""
+
+    case: Case
+    path: str = field(repr=False)
+    fates: Mapping[int, Fate] = field(repr=False)
+    reply_status: str
+
+
 class Pages:
     """Templates, words and stylesheet of one installation. `offices` gives the readable names of destinations."""
 
-    def __init__(self, words: Words, organization: str, offices: Mapping[str, str], reply_status: str) -> None:
+    def __init__(self, words: Words, organization: str, offices: Mapping[str, str] = MappingProxyType({})) -> None:
         self.words = words
-        self.reply_status = reply_status or words.say("answer", "reply_status")
         self._offices = offices
         style = files("inbox_daemon.web").joinpath("templates", "case.css").read_bytes()
         self._style = style
@@ -62,13 +74,15 @@ class Pages:
             "words": words.texts,
             "organization": organization,
             "stylesheet": f"{STYLESHEET_PATH}?v={self._style_tag}",
-            "reply_status": self.reply_status,
             "limit": MAX_ANSWER_CHARS,
             "limit_words": f"{MAX_ANSWER_CHARS:,}".replace(",", "."),
         }
 
-    def case(self, case: Case, path: str, *, show_all: bool, done: str, attempt: Attempt | None) -> web.Response:
-        """The page of a case; `path` is its address, `done` a word of the texts' table `done`."""
+    def case(
+        self, view: View, *, show_all: bool = False, done: str = "", attempt: Attempt | None = None
+    ) -> web.Response:
+        """The page of a case; `done` is a word of the texts' table `done`."""
+        case = view.case
         hidden = 0 if show_all else max(0, len(case.entries) - SHOWN_ENTRIES)
         texts = self.words.texts["done"]
         html = self._templates.get_template("case.html").render(
@@ -76,24 +90,27 @@ class Pages:
             case=case,
             office=self._offices.get(case.office, case.office),
             entries=case.entries[hidden:],
+            fates=view.fates,
             hidden=hidden,
             has_files=any(entry.files for entry in case.entries[hidden:]),
-            path=path,
+            path=view.path,
+            reply_status=view.reply_status,
             once=secrets.token_urlsafe(12),
-            done=self.words.say("done", done, reply_status=self.reply_status) if done in texts else "",
+            done=self.words.say("done", done, reply_status=view.reply_status) if done in texts else "",
             error=attempt.problem if attempt else "",
             repeated=attempt.repeated if attempt else False,
             draft=attempt.text if attempt else "",
         )
         return _page(422 if attempt else 200, html)
 
-    def message(self, status: int, table: str, **values: object) -> web.Response:
-        """A page that only says something: title, lines and steps of the texts' table `table`."""
+    def message(self, status: int, table: str, *, back: str = "", **values: object) -> web.Response:
+        """A page that only says something: title, lines and steps of the texts' table `table`, and a way `back`."""
         texts = self.words.texts[table]
         html = self._templates.get_template("message.html").render(
             title=texts["title"],
             lines=[line.format(**values) for line in texts["text"]],
             steps=texts.get("steps", []),
+            back=back,
         )
         return _page(status, html)
 

@@ -1,9 +1,10 @@
-"""The public listener: webhooks, pages of cases, and nothing else."""
+"""The public listener: webhooks, pages of cases, files of answers, and nothing else."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any, Protocol
 
 from aiohttp import web
@@ -11,16 +12,17 @@ from aiohttp import web
 from inbox_daemon.plugins import Pushed
 from inbox_daemon.web.answers import PLAIN_HEADERS, RETRY_AFTER_SECONDS, plain
 from inbox_daemon.web.bodies import Bodies, Limits
+from inbox_daemon.web.hints import Hinted, Hints, HintTaker
 from inbox_daemon.web.hooks import Hooks, Receiver
 from inbox_daemon.web.refusals import RefusalLog
 
-__all__ = ["CasePages", "Limits", "Receiver", "listen", "public_app"]
+__all__ = ["Hinted", "Limits", "Receiver", "WebPages", "listen", "public_app"]
 
 _REFUSALS = web.AppKey("refusals", RefusalLog)
 
 
-class CasePages(Protocol):
-    """What the listener shows to people; `web.case.Cases` is one."""
+class WebPages(Protocol):
+    """What the listener shows to people; `web.case.Cases` and `web.files.Files` are such."""
 
     def routes(self, bodies: Bodies, refusals: RefusalLog) -> list[web.AbstractRouteDef]:
         """Paths with their handlers."""
@@ -30,23 +32,29 @@ def public_app(
     *,
     hooks: Mapping[str, Pushed],
     journal: Receiver,
-    cases: CasePages | None,
+    cases: WebPages | None,
     limits: Limits,
     accepting: Callable[[], bool],
     refused: Callable[[str, str], None] = lambda instance, reason: None,
+    hints: Mapping[str, Hinted] = MappingProxyType({}),
+    hinted: HintTaker = lambda instance, hint: None,
+    files: WebPages | None = None,
 ) -> web.Application:
     """Compose the listener's paths.
 
-    `accepting` is asked for every request: False while starting and stopping. `refused(instance, reason)` is told of
-    every request that is turned away.
+    `hooks` are channels by their names and `hints` destinations, whose hints `hinted` is told of. `accepting` is asked
+    for every request of a channel: False while starting and stopping. `refused(instance, reason)` is told of every
+    request that is turned away.
     """
     refusals = RefusalLog(counted=refused)
     bodies = Bodies(limits)
     app = web.Application(client_max_size=limits.max_body_bytes)
     app[_REFUSALS] = refusals
-    app.router.add_route("*", "/hooks/{instance}", Hooks(hooks, journal, bodies, refusals, accepting).handle)
-    if cases is not None:
-        app.add_routes(cases.routes(bodies, refusals))
+    desk = Hooks(hooks, Hints(hints, hinted, bodies, refusals), journal, bodies, refusals, accepting)
+    app.router.add_route("*", "/hooks/{instance}", desk.handle)
+    for pages in (cases, files):
+        if pages is not None:
+            app.add_routes(pages.routes(bodies, refusals))
     return app
 
 

@@ -27,16 +27,35 @@ class RefusalLog:
         self._window_seconds = window_seconds
         self._repeats: dict[tuple[str, str], int] = {}
 
-    def refused(self, *, instance: str, status: int, reason: str, size: int | None, remote: str | None) -> None:
-        """Note one refusal; `size` is what was declared or read of the body, None when unknown."""
+    def refused(
+        self,
+        *,
+        instance: str,
+        status: int,
+        reason: str,
+        size: int | None,
+        remote: str | None,
+        error: Exception | None = None,
+    ) -> None:
+        """Note one refusal; `size` is what was declared or read of the body, None when unknown.
+
+        `error` is a bug that stands behind it, told by its type and place.
+        """
         self._counted(instance, reason)
         key = (instance, reason)
         if key in self._repeats:
             self._repeats[key] += 1
             return
         self._repeats[key] = 0
+        details = {} if error is None else {"error": _place(error)}
         self._log.warning(
-            "http.refused", instance=instance, status=status, reason=reason, size=size, remote=remote or "unknown"
+            "http.refused",
+            instance=instance,
+            status=status,
+            reason=reason,
+            size=size,
+            remote=remote or "unknown",
+            **details,
         )
         asyncio.get_running_loop().call_later(self._window_seconds, self._end_window, key, status)
 

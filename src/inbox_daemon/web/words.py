@@ -32,6 +32,15 @@ class Words:
         """A moment as the office's wall clock shows it."""
         return moment.astimezone(self.zone).strftime(self.texts["time"])
 
+    def hour(self, moment: datetime) -> str:
+        """A moment of today, as short as it can be."""
+        return moment.astimezone(self.zone).strftime(self.texts["hour"])
+
+    def span(self, seconds: float) -> str:
+        """A short time in words, in seconds up to two minutes."""
+        unit, count = ("second", round(seconds)) if seconds < 120 else ("minute", round(seconds / 60))
+        return self.say("span", f"{unit}_one" if count == 1 else unit, count=count)
+
     def size(self, size: int) -> str:
         """A file's size in two or three digits."""
         for unit, factor in (("mb", 1_000_000), ("kb", 1000)):

@@ -10,9 +10,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from inbox_channels._graph import webhook
-from inbox_daemon.model import Envelope
+from inbox_daemon.model import Envelope, Hint, InstanceId
 from inbox_daemon.plugins import Secret, WebhookAnswer, WebhookRequest
-from inbox_daemon.web.public import CasePages, Limits, listen, public_app
+from inbox_daemon.web.public import Hinted, Limits, WebPages, listen, public_app
 
 APP_SECRET = "invented-app-secret"
 VERIFY_TOKEN = "invented-verify-token"
@@ -72,6 +72,13 @@ class Served:
     port: int
     journal: Recorder
     accepting: bool = True
+    hinted: list[tuple[str, Hint]] = field(default_factory=list)
+    follower_trouble: Exception | None = None
+
+    def take_hint(self, instance: InstanceId, hint: Hint) -> None:
+        if self.follower_trouble is not None:
+            raise self.follower_trouble
+        self.hinted.append((instance, hint))
 
     async def connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         return await asyncio.open_connection("127.0.0.1", self.port)
@@ -99,8 +106,13 @@ class Served:
 
 
 @asynccontextmanager
-async def serving(limits: Limits | None = None, cases: CasePages | None = None) -> AsyncIterator[Served]:
-    """Run a listener with one instance, `whatsapp-centro`, until the block ends."""
+async def serving(
+    limits: Limits | None = None,
+    cases: WebPages | None = None,
+    files: WebPages | None = None,
+    hints: Mapping[str, Hinted] | None = None,
+) -> AsyncIterator[Served]:
+    """Run a listener with one channel, `whatsapp-centro`, and these destinations, until the block ends."""
     limits = limits or Limits()
     served = Served(port=0, journal=Recorder())
     app = public_app(
@@ -109,6 +121,9 @@ async def serving(limits: Limits | None = None, cases: CasePages | None = None) 
         cases=cases,
         limits=limits,
         accepting=lambda: served.accepting,
+        hints=hints or {},
+        hinted=served.take_hint,
+        files=files,
     )
     runner = await listen(app, "127.0.0.1", 0, limits)
     served.port = runner.addresses[0][1]
