@@ -6,6 +6,7 @@ can't go now waits for the citizen, or takes the next configured way, and the ti
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -187,7 +188,7 @@ class Answering:
             reason = str(error)
             await self._run(lambda c: outbox.again(c, step, delay, reason))
             return None
-        planned = self._lay_out(sending, entries, files, missing)
+        planned = await asyncio.to_thread(self._lay_out, sending, entries, files, missing)
         return await self._run(lambda c: self._plan(c, sending, planned))
 
     def _lay_out(
