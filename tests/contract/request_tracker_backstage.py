@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
 import aiohttp
 
-from contract.ticketing_model import Line
-from inbox_daemon.model import Reference, TicketId
+from contract.ticketing_model import AgentFile, Line
+from inbox_daemon.model import EntryId, Reference, TicketId
+
+Shred = Callable[[str], Awaitable[None]]
+"""Deletes a transaction for good, by its number: all that RT has for an answer that must not be there."""
+
+
+async def nothing_shreds(number: str) -> None:
+    raise AssertionError("this test has no shredder")
+
 
 KINDS = {"Create": "public", "Correspond": "public", "Comment": "note"}
 
@@ -18,11 +26,14 @@ KINDS = {"Create": "public", "Correspond": "public", "Comment": "note"}
 class RtBackstage:
     """A `Backstage`, working with the agent's token."""
 
-    def __init__(self, session: aiohttp.ClientSession, url: str, token: str, reference_field: str) -> None:
+    def __init__(
+        self, session: aiohttp.ClientSession, url: str, token: str, reference_field: str, shred: Shred
+    ) -> None:
         self._session = session
         self._api = f"{url}/REST/2.0"
         self._headers = {"Authorization": f"token {token}"}
         self._reference_field = reference_field
+        self._shred = shred
 
     async def call(self, method: str, path: str, **options: Any) -> Any:
         """One request, which must succeed; the JSON answered."""
@@ -71,11 +82,34 @@ class RtBackstage:
         query = f"CF.{{{self._reference_field}}} = '{reference}' AND EffectiveId > 0"
         return [TicketId(str(row["id"])) for row in await self._all("GET", "/tickets", {"query": query})]
 
-    async def agent_answers(self, ticket: TicketId, text: str) -> None:
-        await self.call("POST", f"/ticket/{ticket}/correspond", json={"Content": text, "ContentType": "text/plain"})
+    async def agent_answers(
+        self, ticket: TicketId, text: str, *, html: bool = False, files: Sequence[AgentFile] = ()
+    ) -> EntryId:
+        body: dict[str, object] = {"Content": text, "ContentType": "text/html" if html else "text/plain"}
+        return await self._write(ticket, "correspond", body, files)
 
-    async def agent_notes(self, ticket: TicketId, text: str) -> None:
-        await self.call("POST", f"/ticket/{ticket}/comment", json={"Content": text, "ContentType": "text/plain"})
+    async def agent_notes(self, ticket: TicketId, text: str) -> EntryId:
+        return await self._write(ticket, "comment", {"Content": text, "ContentType": "text/plain"})
+
+    async def _write(
+        self, ticket: TicketId, verb: str, body: dict[str, object], files: Sequence[AgentFile] = ()
+    ) -> EntryId:
+        if files:
+            body["Attachments"] = [
+                {
+                    "FileName": file.name,
+                    "FileType": file.media_type,
+                    "FileContent": base64.b64encode(file.content).decode(),
+                }
+                for file in files
+            ]
+        url = f"{self._api}/ticket/{ticket}/{verb}"
+        async with self._session.post(url, headers=self._headers, json=body) as response:
+            assert response.status == 201, await response.text()
+            return EntryId(response.headers["Location"].rsplit("/", 1)[1])
+
+    async def take_back(self, ticket: TicketId, entry: EntryId) -> None:
+        await self._shred(entry)
 
     async def agent_closes(self, ticket: TicketId) -> None:
         await self.call("PUT", f"/ticket/{ticket}", json={"Status": "resolved"})
@@ -88,7 +122,9 @@ class RtBackstage:
 
 
 @asynccontextmanager
-async def rt_backstage(url: str, token: str, reference_field: str) -> AsyncIterator[RtBackstage]:
+async def rt_backstage(
+    url: str, token: str, reference_field: str, shred: Shred = nothing_shreds
+) -> AsyncIterator[RtBackstage]:
     """Open a backstage with a session of its own."""
     async with aiohttp.ClientSession() as session:
-        yield RtBackstage(session, url, token, reference_field)
+        yield RtBackstage(session, url, token, reference_field, shred)

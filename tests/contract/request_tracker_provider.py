@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -9,14 +12,24 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from contract.request_tracker_backstage import rt_backstage
+from contract.request_tracker_backstage import Shred, rt_backstage
 from contract.ticketing_model import AdapterUnderTest
-from inbox_daemon.plugins import Secret
+from inbox_daemon.model import TicketId
+from inbox_daemon.plugins import Secret, WebhookRequest
 from inbox_ticketing.request_tracker import plugin
 from real.servers.request_tracker import RequestTrackerServer
 from support.contexts import lend_context
 from support.fault_proxy import FaultProxy
 from support.rt_fake_http import serve_fake_rt
+
+HINT_SECRET = "una clave inventada"
+
+
+def hint(ticket: TicketId) -> WebhookRequest:
+    """What the scrip in the adapter's README posts."""
+    body = json.dumps({"ticket": int(ticket)}).encode()
+    signature = "sha256=" + hmac.new(HINT_SECRET.encode(), body, hashlib.sha256).hexdigest()
+    return WebhookRequest(method="POST", query={}, headers={"x-inbox-signature": signature}, body=body)
 
 
 def is_write(method: str, path: str) -> bool:
@@ -40,7 +53,11 @@ async def over_the_fake(request: pytest.FixtureRequest) -> AsyncIterator[Adapter
             agent="agente",
             agent_token=state.users["agente"].token,
         )
-        async with under_test(server, timeout_seconds=1.0) as made:
+
+        async def shred(number: str) -> None:
+            state.shred(int(number))
+
+        async with under_test(server, shred, timeout_seconds=1.0) as made:
             yield made
 
 
@@ -48,17 +65,19 @@ async def over_the_fake(request: pytest.FixtureRequest) -> AsyncIterator[Adapter
 async def over_the_real_one(request: pytest.FixtureRequest) -> AsyncIterator[AdapterUnderTest]:
     """The real server that all scenarios share."""
     server: RequestTrackerServer = request.getfixturevalue("request_tracker")
-    async with under_test(server, timeout_seconds=6.0) as made:
+    async with under_test(server, server.shred, timeout_seconds=6.0) as made:
         yield made
 
 
 @asynccontextmanager
-async def under_test(server: RequestTrackerServer, *, timeout_seconds: float) -> AsyncIterator[AdapterUnderTest]:
+async def under_test(
+    server: RequestTrackerServer, shred: Shred, *, timeout_seconds: float
+) -> AsyncIterator[AdapterUnderTest]:
     """Adapters behind a fault proxy, and a backstage beside it."""
     upstream = urlsplit(server.url)
     async with (
         FaultProxy(upstream.hostname or "", upstream.port or 80) as proxy,
-        rt_backstage(server.url, server.agent_token, server.reference_field) as backstage,
+        rt_backstage(server.url, server.agent_token, server.reference_field, shred) as backstage,
         lend_context("salud-rt") as context,
     ):
 
@@ -70,6 +89,7 @@ async def under_test(server: RequestTrackerServer, *, timeout_seconds: float) ->
                 "queue": server.queue,
                 "reference_field": server.reference_field,
                 "timeout_seconds": timeout_seconds,
+                "hint_secret": Secret(HINT_SECRET),
             }
             return plugin.build(plugin.settings.model_validate(settings | changes), context)
 
@@ -82,4 +102,5 @@ async def under_test(server: RequestTrackerServer, *, timeout_seconds: float) ->
             stranger=adapter(token=Secret("1-27-deadbeef")),
             misplaced=adapter(queue="Inexistente"),
             settle_seconds=0.5,
+            hint=hint,
         )

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import delete, select
 
-from contract.ticketing_model import AdapterUnderTest, Line
-from inbox_daemon.model import MessageKey, Reference, TicketId
+from contract.ticketing_model import AdapterUnderTest, AgentFile, Line
+from inbox_daemon.model import EntryId, MessageKey, Reference, TicketId
 from inbox_daemon.plugins import Case
 from inbox_daemon.store.casebook import StoredCaseBook
 from inbox_daemon.store.database import Database
@@ -46,11 +46,18 @@ class _Page:
         wanted = select(casebook_case.c.id).where(casebook_case.c.reference == reference)
         return [TicketId(str(row)) for row in await self.database.read(lambda c: c.execute(wanted).scalars().all())]
 
-    async def agent_answers(self, ticket: TicketId, text: str) -> None:
-        await self._write(ticket, "agent", text)
+    async def agent_answers(
+        self, ticket: TicketId, text: str, *, html: bool = False, files: Sequence[AgentFile] = ()
+    ) -> EntryId:
+        assert not html
+        assert not files
+        return await self._write(ticket, "agent", text)
 
-    async def agent_notes(self, ticket: TicketId, text: str) -> None:
-        await self._write(ticket, "note", text)
+    async def agent_notes(self, ticket: TicketId, text: str) -> EntryId:
+        return await self._write(ticket, "note", text)
+
+    async def take_back(self, ticket: TicketId, entry: EntryId) -> None:
+        assert await self.book.withdraw(ticket, int(entry))
 
     async def agent_closes(self, ticket: TicketId) -> None:
         await self.book.set_open(ticket, is_open=False, by="La oficina")
@@ -64,9 +71,10 @@ class _Page:
     async def merge(self, ticket: TicketId, into: TicketId) -> None:
         raise AssertionError("cases of the book are not merged")
 
-    async def _write(self, ticket: TicketId, direction: str, text: str) -> None:
+    async def _write(self, ticket: TicketId, direction: str, text: str) -> EntryId:
         key = MessageKey(f"page.{secrets.token_hex(8)}")
-        await self.book.add_entry(ticket, key=key, direction=direction, heading="La oficina", body=text)
+        made, _ = await self.book.add_entry(ticket, key=key, direction=direction, heading="La oficina", body=text)
+        return EntryId(str(made))
 
     async def _case(self, ticket: TicketId) -> Case:
         case = await self.book.read(ticket)

@@ -9,8 +9,8 @@ from typing import Protocol
 
 import pytest
 
-from inbox_daemon.model import Reference, TicketId
-from inbox_daemon.plugins import Capabilities, TicketingAdapter
+from inbox_daemon.model import EntryId, Reference, TicketId
+from inbox_daemon.plugins import Capabilities, TicketingAdapter, WebhookRequest
 from support.fault_proxy import FaultProxy, Match, everything
 
 
@@ -21,6 +21,15 @@ class Line:
     kind: str
     text: str
     author: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentFile:
+    """A file that an agent adds to an answer."""
+
+    name: str
+    media_type: str
+    content: bytes = field(repr=False)
 
 
 class Backstage(Protocol):
@@ -35,11 +44,16 @@ class Backstage(Protocol):
     async def tickets_with(self, reference: Reference) -> Sequence[TicketId]:
         """Tickets that carry the reference and are not deleted, merged ones included."""
 
-    async def agent_answers(self, ticket: TicketId, text: str) -> None:
-        """An agent answers, for the citizen to read."""
+    async def agent_answers(
+        self, ticket: TicketId, text: str, *, html: bool = False, files: Sequence[AgentFile] = ()
+    ) -> EntryId:
+        """An agent answers, for the citizen to read. HTML and files only where the provider says that they exist."""
 
-    async def agent_notes(self, ticket: TicketId, text: str) -> None:
+    async def agent_notes(self, ticket: TicketId, text: str) -> EntryId:
         """An agent writes what only agents may read."""
+
+    async def take_back(self, ticket: TicketId, entry: EntryId) -> None:
+        """The answer is withdrawn, hidden or deleted: by whatever the product has for one that must not go out."""
 
     async def agent_closes(self, ticket: TicketId) -> None:
         """An agent closes the ticket."""
@@ -59,7 +73,7 @@ class AdapterUnderTest:
     requests that create a ticket or an entry. `strict` is the same adapter, configured to open a new ticket rather
     than append to a closed one (None: not configurable). `stranger` is it with a refused secret, `misplaced` it
     with a place (queue, project) that does not exist. `settle_seconds` is how long after an unclear end the system
-    may still be at work.
+    may still be at work. `hint` is what the product posts, rightly signed, when a ticket changes.
     """
 
     adapter: TicketingAdapter
@@ -70,14 +84,20 @@ class AdapterUnderTest:
     stranger: TicketingAdapter | None = None
     misplaced: TicketingAdapter | None = None
     settle_seconds: float = 0.0
+    hint: Callable[[TicketId], WebhookRequest] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Provider:
-    """`capabilities` as the plug-in states them; `network` says that the adapter can be cut off from its system."""
+    """`capabilities` as the plug-in states them; `network` says that the adapter can be cut off from its system.
+
+    `rich` says that agents answer with files and in HTML, `hints` that the product can post hints.
+    """
 
     name: str
     open: Callable[[pytest.FixtureRequest], AbstractAsyncContextManager[AdapterUnderTest]] = field(repr=False)
     capabilities: Capabilities = field(repr=False)
     network: bool = True
     real: bool = False
+    rich: bool = True
+    hints: bool = False

@@ -12,28 +12,39 @@ cannot do (merges, a network to fail) is not collected for it; nothing is skippe
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pytest
 
+from contract.memory_provider import MEMORY_CAPABILITIES, in_memory
 from contract.request_tracker_provider import over_the_fake, over_the_real_one
 from contract.ticketbook_provider import over_a_file
 from contract.ticketing_model import Provider
 from inbox_ticketing.request_tracker import plugin as request_tracker
 from inbox_ticketing.ticketbook import plugin as ticketbook
 
+_RT = request_tracker.capabilities
 PROVIDERS = (
-    Provider(name="request_tracker-fake", open=over_the_fake, capabilities=request_tracker.capabilities),
-    Provider(name="request_tracker-real", open=over_the_real_one, capabilities=request_tracker.capabilities, real=True),
-    Provider(name="ticketbook", open=over_a_file, capabilities=ticketbook.capabilities, network=False),
+    Provider(name="request_tracker-fake", open=over_the_fake, capabilities=_RT, hints=True),
+    Provider(name="request_tracker-real", open=over_the_real_one, capabilities=_RT, hints=True, real=True),
+    Provider(name="ticketbook", open=over_a_file, capabilities=ticketbook.capabilities, network=False, rich=False),
 )
+MEMORY = Provider(name="memory", open=in_memory, capabilities=MEMORY_CAPABILITIES, network=False, hints=True)
+"""Answers from it are told to the pipeline under test, so that it has to keep the same contract about them."""
 
 
-def scenario(needs: Callable[[Provider], bool] = lambda provider: True) -> pytest.MarkDecorator:
+def scenario(
+    needs: Callable[[Provider], bool] = lambda provider: True, providers: Sequence[Provider] = PROVIDERS
+) -> pytest.MarkDecorator:
     """Play the test over every provider that has what it needs, as fixture `under_test`."""
     chosen = [
         pytest.param(provider, id=provider.name, marks=[pytest.mark.real] if provider.real else [])
-        for provider in PROVIDERS
+        for provider in providers
         if needs(provider)
     ]
     return pytest.mark.parametrize("under_test", chosen, indirect=True)
+
+
+def answering(needs: Callable[[Provider], bool] = lambda provider: True) -> pytest.MarkDecorator:
+    """Play a scenario about what agents answer; also over the system in memory."""
+    return scenario(needs, (*PROVIDERS, MEMORY))

@@ -6,6 +6,7 @@ from searches, correspondence to a deleted ticket reopens it, subjects are cut t
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -76,6 +77,8 @@ class RtState:
     tickets: dict[int, Ticket] = field(default_factory=dict)
     transactions: list[Transaction] = field(default_factory=list)
     attachments: list[Attachment] = field(default_factory=list)
+    transaction_ids: Iterator[int] = field(default_factory=lambda: itertools.count(1))
+    attachment_ids: Iterator[int] = field(default_factory=lambda: itertools.count(1))
     gate_open: bool = True
     """Whether Everyone may reply by mail."""
 
@@ -118,6 +121,7 @@ class RtState:
         content: str,
         files: list[tuple[str, str, bytes]],
         *,
+        media_type: str = "text/plain",
         message_id: str = "",
         headers: str = "",
     ) -> Transaction:
@@ -130,13 +134,14 @@ class RtState:
         self._attach(
             transaction,
             content.encode("utf-8", "replace"),
+            media_type=media_type,
             message_id="" if files else message_id or f"rt-{transaction.id}",
             headers=headers,
         )
-        for name, media_type, data in files:
-            if media_type.startswith("text/"):  # RT re-encodes texts
+        for name, kind, data in files:
+            if kind.startswith("text/"):  # RT re-encodes texts
                 data = data.decode("utf-8", "ignore").encode() if _is_utf8(data) else data.decode("latin-1").encode()
-            self._attach(transaction, data, media_type=media_type, filename=name)
+            self._attach(transaction, data, media_type=kind, filename=name)
         if kind == "Correspond":
             self._transact(ticket, "EmailRecord", "RT_System")
             if ticket.status != "open":
@@ -161,7 +166,7 @@ class RtState:
         self, ticket: Ticket, kind: str, creator: str, *, changed: str = "", old: str = "", new: str = ""
     ) -> Transaction:
         transaction = Transaction(
-            id=len(self.transactions) + 1,
+            id=next(self.transaction_ids),
             ticket=ticket.id,
             kind=kind,
             creator=creator,
@@ -185,7 +190,7 @@ class RtState:
     ) -> None:
         self.attachments.append(
             Attachment(
-                id=len(self.attachments) + 1,
+                id=next(self.attachment_ids),
                 transaction=transaction.id,
                 content=content,
                 media_type=media_type,
@@ -195,6 +200,11 @@ class RtState:
                 headers=f"{headers}Content-Type: {media_type}\nContent-Length: {len(content)}",
             )
         )
+
+    def shred(self, number: int) -> None:
+        """What `rt-shredder` does to a transaction: it and its texts were never there."""
+        self.transactions = [one for one in self.transactions if one.id != number]
+        self.attachments = [part for part in self.attachments if part.transaction != number]
 
     # ------------------------------------------------------------ questions
 

@@ -18,6 +18,7 @@ from aiohttp import BodyPartReader, web
 from support.rt_fake import LIFECYCLE, Attachment, RtState, Ticket, Transaction, User, seeded
 
 STATE = web.AppKey("state", RtState)
+BY_REST = "X-RT-Interface: REST\n"
 HIDDEN = frozenset({"EmailRecord", "CommentEmailRecord"})
 """Kinds that need a right of their own (ShowOutgoingEmail), which nobody here has."""
 
@@ -276,7 +277,10 @@ async def write(request: web.Request) -> web.Response:
     if body.get("Content") and not body.get("ContentType"):
         return _problem(400, "ContentType is a required field for application/json")
     kind = {"correspond": "Correspond", "comment": "Comment"}[request.match_info["verb"]]
-    transaction = state.write(_me(request), ticket, kind, str(body.get("Content", "")), files)
+    media_type = str(body.get("ContentType") or "text/plain")
+    transaction = state.write(
+        _me(request), ticket, kind, str(body.get("Content", "")), files, media_type=media_type, headers=BY_REST
+    )
     said = ["Correspondence added" if kind == "Correspond" else "Comments added"]
     if status := body.get("Status"):
         if ticket.status == status:
@@ -370,10 +374,12 @@ async def mail_gate(request: web.Request) -> web.Response:
         return web.Response(text="not ok - operation unsuccessful\n")
     mail = email.message_from_string(message, policy=email.policy.default)
     sender = mail["From"].addresses[0].addr_spec
-    author = state.users.setdefault(sender, User(id=100 + len(state.users), name=sender, privileged=False))
+    known = next((user for user in state.users.values() if f"{user.name}@chaco.test" == sender), None)
+    author = known or state.users.setdefault(sender, User(id=100 + len(state.users), name=sender, privileged=False))
     text = mail.get_content()
     message_id = str(mail["Message-ID"]).strip("<>")
-    headers = "".join(f"{name}: {value}\n" for name, value in mail.items())
+    headers = "".join(f"{name}: {value}\n" for name, value in mail.items() if name != "X-RT-Interface")
+    headers += "X-RT-Interface: Email\n"
     state.write(author, ticket, "Correspond", text, [], message_id=message_id, headers=headers)
     return web.Response(text="ok\n")
 

@@ -55,7 +55,8 @@ CAPABILITIES = Capabilities(
     updates="poll",
     parallel=4,
 )
-"""Of the product. An instance without a mail gate has `author="create"`: the citizen is the requestor only."""
+"""Of the product. An instance without a mail gate has `author="create"`: the citizen is the requestor only; one with a
+`hint_secret` has `updates="both"`."""
 
 SIGNATURE_HEADER = "x-inbox-signature"
 
@@ -72,6 +73,7 @@ class RequestTracker:
         self.capabilities = replace(
             CAPABILITIES,
             author="entries" if settings.mail_gate_url else "create",
+            updates="both" if settings.hint_secret else "poll",
             max_attachment_bytes=settings.max_attachment_bytes,
         )
 

@@ -55,18 +55,17 @@ def _without_ours(lines: list[str]) -> list[str]:
 def _runs(lines: list[str]) -> list[list[str]]:
     """Neighbouring lines that are all quoted, or all not; empty lines between quoted ones belong to them."""
     runs: list[list[str]] = []
-    quoted = False
-    for number, line in enumerate(lines):
-        is_quoted = bool(_QUOTED.match(line))
-        if not line.strip() and quoted:
-            following = next((one for one in lines[number:] if one.strip()), "")
-            is_quoted = bool(_QUOTED.match(following))
-        if runs and is_quoted == quoted:
-            runs[-1].append(line)
+    empty: list[str] = []
+    for line in lines:
+        if not line.strip():
+            empty.append(line)
+            continue
+        if runs and bool(_QUOTED.match(runs[-1][0])) == bool(_QUOTED.match(line)):
+            runs[-1] += [*empty, line]
         else:
-            runs.append([line])
-        quoted = is_quoted
-    return runs
+            runs += [empty, [line]] if empty else [[line]]
+        empty = []
+    return [*runs, empty] if empty else runs
 
 
 def _without_attribution(lines: list[str]) -> list[str]:
@@ -104,7 +103,10 @@ def _own_html(text: str, *, by_mail: bool) -> str:
     if not by_mail and not _MARKER.search(text):
         return text
     page = LexborHTMLParser(text)
-    gone = [node for node in page.css("blockquote, .gmail_quote") if _is_old(node, by_mail=by_mail)]
+    gone: list[LexborNode] = []
+    for node in page.css("blockquote, .gmail_quote"):
+        if _is_old(node, by_mail=by_mail) and not _is_inside(node, gone):
+            gone.append(node)
     for node in gone:
         _take_out(node)
     kept = (page.body.inner_html or "") if gone and page.body else text
@@ -113,6 +115,16 @@ def _own_html(text: str, *, by_mail: bool) -> str:
 
 def _is_old(node: LexborNode, *, by_mail: bool) -> bool:
     return by_mail or bool(_MARKER.search(node.text(deep=True)))
+
+
+def _is_inside(node: LexborNode, outer: list[LexborNode]) -> bool:
+    known = {one.mem_id for one in outer}
+    above = node.parent
+    while above is not None:
+        if above.mem_id in known:
+            return True
+        above = above.parent
+    return False
 
 
 def _take_out(node: LexborNode) -> None:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
+import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 
@@ -26,6 +30,22 @@ class RequestTrackerServer:
     token: str = field(repr=False)
     agent: str
     agent_token: str = field(repr=False)
+    directory: Path = Path("/nonexistent")
+
+    async def shred(self, number: str) -> None:
+        """Delete a transaction for good, as an administrator does: REST2 answers 405 to every change of one."""
+        dump = self.directory / f"shredded.{secrets.token_hex(8)}.sql"
+        process = await asyncio.create_subprocess_exec(
+            "rt-shredder-5",
+            *("--force", "--sqldump", dump, "--plugin", f"Objects=Transaction,{number}"),
+            env=os.environ
+            | {"RT_SITE_CONFIG": str(self.directory / "RT_SiteConfig.pm"), "RT_SITE_CONFIG_DIR": "/dev/null"},
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        said, _ = await process.communicate()
+        assert process.returncode == 0, said.decode("utf-8", "replace")[-500:]
+        dump.unlink()
 
     @classmethod
     def of(cls, values: dict[str, str]) -> RequestTrackerServer:
@@ -41,6 +61,7 @@ class RequestTrackerServer:
             token=values["TOKEN"],
             agent=values["AGENT"],
             agent_token=values["AGENT_TOKEN"],
+            directory=Path(values["LOG"]).parent,
         )
 
 
