@@ -5,99 +5,23 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
-from functools import cached_property
 from html import unescape
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from unittest import mock
-from urllib.parse import quote_from_bytes, urlencode
+from urllib.parse import quote_from_bytes
 from zoneinfo import ZoneInfo
 
 import pytest
-import structlog
-from structlog.testing import LogCapture
 
 from inbox_daemon.model import CaseNumber, InstanceId, MessageKey, Reference, StoredFile
-from inbox_daemon.plugins import Case, Secret
-from inbox_daemon.store.casebook import StoredCaseBook
-from inbox_daemon.store.database import Database
-from inbox_daemon.store.migrate import migrate
 from inbox_daemon.web.case import Cases
-from inbox_daemon.web.links import CaseLinks
 from inbox_daemon.web.pages import MAX_ANSWER_CHARS, SHOWN_ENTRIES
-from unit.web.wire import Answer, Served, request, serving
+from unit.web.desk import ATTACK, Office, State
+from unit.web.wire import request, serving
 
 POLICY = "default-src 'none'; style-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
-ATTACK = "<script>alert(1)</script> {{7*7}} \"' &amp; <img src=x onerror=alert(1)>"
-
-
-@dataclass
-class Office:
-    """A served page of one case."""
-
-    served: Served
-    book: StoredCaseBook
-    links: CaseLinks
-    case: Case
-
-    @cached_property  # a link made in the next second is another one
-    def path(self) -> str:
-        return self.links.path(self.case.id)
-
-    async def get(self, path: str, **headers: str) -> Answer:
-        return await self.served.say(request("GET", path, b"", **headers))
-
-    async def post(self, path: str, form: dict[str, str], **headers: str) -> Answer:
-        headers = {"Content_Type": "application/x-www-form-urlencoded"} | headers
-        return await self.served.say(request("POST", path, urlencode(form).encode(), **headers))
-
-    async def entries(self) -> list[tuple[str, str]]:
-        case = await self.book.read(self.case.id)
-        assert case is not None
-        return [(entry.direction, entry.body) for entry in case.entries]
-
-    async def page(self) -> str:
-        answer = await self.get(self.path)
-        assert answer.status == 200
-        return answer.body.decode()
-
-    async def once(self) -> str:
-        found = re.search(r'name="once" value="([^"]+)"', await self.page())
-        assert found
-        return found[1]
-
-
-@pytest.fixture
-def log() -> Iterator[list[Any]]:
-    capture = LogCapture()
-    before = structlog.get_config()
-    structlog.configure(processors=[capture])
-    yield capture.entries
-    structlog.configure(**before)
-
-
-@pytest.fixture
-async def office(tmp_path: Path, log: list[Any]) -> AsyncIterator[Office]:
-    with Database(f"sqlite:///{tmp_path / 'book.db'}") as database:
-        migrate(database)
-        book = StoredCaseBook(database)
-        links = CaseLinks(Secret("invented"), "https://inbox.example", 30)
-        names = {"fiduciaria": "Fiduciaria del Norte"}
-        cases = Cases(book, links, "Centro de Gestión", ZoneInfo("America/Argentina/Cordoba"), offices=names)
-        async with serving(cases=cases) as served:
-            case = await book.open_case(
-                office=InstanceId("fiduciaria"),
-                number=CaseNumber("C-7K3M-2"),
-                reference=Reference("C-7K3M-2/pruebas"),
-                subject=f"Cuota {ATTACK}",
-                key=MessageKey("m1"),
-                heading=f"WhatsApp · {ATTACK}",
-                body=f"Hola\n  ¿puedo pagar?\n{ATTACK}",
-            )
-            yield Office(served, book, links, case)
 
 
 async def test_the_conversation_is_shown_as_text_with_strict_headers(office: Office) -> None:
@@ -135,8 +59,8 @@ async def test_headings_are_in_order_and_every_field_has_a_label(office: Office)
     assert levels[0] == 1
     assert levels.count(1) == 1
     assert all(after - before <= 1 for before, after in pairwise(levels))
-    for field in re.findall(r'<textarea id="([^"]+)"', html):
-        assert f'<label for="{field}">' in html
+    for name in re.findall(r'<textarea id="([^"]+)"', html):
+        assert f'<label for="{name}">' in html
     for landmark in ("<header", "<main", "<footer"):
         assert html.count(landmark) == 1
 
@@ -217,10 +141,15 @@ FOREIGN = [
 
 @pytest.mark.parametrize("headers", FOREIGN)
 async def test_a_form_from_elsewhere_is_refused(office: Office, log: list[Any], headers: dict[str, str]) -> None:
-    for action, form in (("answer", {"once": await office.once(), "text": "hola"}), ("close", {})):
+    written = {"entry": str(await office.answer(state=State("waiting")))}
+    for action, form in (
+        ("answer", {"once": await office.once(), "text": "hola"}),
+        ("close", {}),
+        ("withdraw", written),
+    ):
         answer = await office.post(f"{office.path}/{action}", form, **headers)
         assert answer.status == 403
-    assert len(await office.entries()) == 1
+    assert (await office.entries())[1:] == [("agent", "Sí, puede.")]
     assert [line["reason"] for line in log] == ["foreign_form"]
 
 
@@ -272,7 +201,7 @@ async def test_a_case_that_is_no_longer_there_is_404(office: Office) -> None:
     assert (await office.get(office.links.path("4711"))).status == 404
 
 
-@pytest.mark.parametrize("path", ["", "/answer", "/close", "/file/1"])
+@pytest.mark.parametrize("path", ["", "/answer", "/withdraw", "/close", "/file/1"])
 async def test_wrong_methods_are_405(office: Office, path: str) -> None:
     method = "PUT" if path in {"", "/file/1"} else "GET"
     answer = await office.served.say(request(method, f"{office.path}{path}"))
