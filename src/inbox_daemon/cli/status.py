@@ -60,6 +60,12 @@ def _show(status: dict[str, Any]) -> None:
             f"  channel      {name:<24} {channel['state']:<9} unread {channel['unread']}, "
             f"parked {channel['parked']}{more}"
         )
+        if one := channel.get("answers"):
+            more = f", {one['detail']}" if one.get("detail") else ""
+            print(
+                f"    answers    {'':<24} {one['state']:<9} waiting {one['waiting']}, held {one['held']}, "
+                f"unknown {one['unknown']}, parked {one['parked']}, oldest {one['oldest_seconds']:g} s{more}"
+            )
     for name, one in status["destinations"].items():
         more = f", {one['detail']}" if one.get("detail") else ""
         if one.get("notices", "up") != "up":
