@@ -109,6 +109,8 @@ class Delivering:
         if kind == "reopen":
             await self._adapter.set_state(ticket, TicketState.REOPENED)
             return Written(ticket=replace(ticket, open=True), entry=None, reopened=True)
+        if kind == "referred":
+            return await self._adapter.note(ticket, self._drafting.handed_on(step, work))
         if kind == "note":
             return await self._adapter.note(ticket, self._drafting.report(step, work))
         return await self._adapter.append(ticket, self._drafting.entry(step, work))
@@ -121,7 +123,9 @@ class Delivering:
         def save(connection: Connection) -> None:
             if outbox.done(connection, step, written.entry):
                 if work.conversation.ticket != written.ticket:
-                    conversations.set_ticket(connection, work.conversation.id, written.ticket)
+                    conversations.set_ticket(
+                        connection, work.conversation.id, written.ticket, destination=step.destination
+                    )
                 if written.reopened:
                     conversations.set_open(connection, work.conversation.id, is_open=True)
                 if kind == "note" and work.reply is not None:
@@ -134,7 +138,8 @@ class Delivering:
 
     def follow(self, connection: Connection, step: Step, decision: Decision) -> None:
         """See `Carrier.follow`."""
-        if decision.next is Next.SUCCEED and step.reply_id is not None:
+        left = decision.next is Next.SUCCEED and not conversations.read(connection, step.conversation_id).filed
+        if left or (decision.next is Next.SUCCEED and step.reply_id is not None):
             outbox.discard(connection, step, f"the ticket takes nothing more ({decision.reason})")
         elif decision.next is Next.SUCCEED:
             _succeed(connection, step, f"the ticket takes nothing more ({decision.reason})")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy import Connection, Row, select
@@ -16,7 +18,7 @@ from inbox_daemon.pipeline.rendering import CHANNELS, Shown, Wording
 from inbox_daemon.pipeline.routing import RESERVED_MATTERS
 from inbox_daemon.pipeline.texts import Texts
 from inbox_daemon.plugins import Capabilities
-from inbox_daemon.store import conversations, replies, schema
+from inbox_daemon.store import conversations, replies, schema, transfers
 from inbox_daemon.store.conversations import Conversation
 from inbox_daemon.store.outbox import Step
 
@@ -28,7 +30,8 @@ _ON_ITS_WAY = frozenset({"accepted", "sent", "delivered", "read"})
 class Work:
     """A step with all it speaks of. `earlier` is the number of the ticket this conversation follows.
 
-    A step about a `reply` has the citizen's latest message as its `message`.
+    A step about a `reply` has the citizen's latest message as its `message`. `refused_by` are the destinations that
+    handed the case on, the latest first; `gone_to` is the one that has it, where this is what it left behind.
     """
 
     conversation: Conversation
@@ -37,6 +40,8 @@ class Work:
     handle: Handle | None
     file: Row[Any] | None
     earlier: str
+    refused_by: Sequence[str] = ()
+    gone_to: str = ""
 
     def opens(self, step: Step) -> bool:
         """Whether the step's earlier try was to open the ticket."""
@@ -66,7 +71,7 @@ def load(connection: Connection, step: Step) -> Work:
     """Read what `step` speaks of."""
     conversation = conversations.read(connection, step.conversation_id)
     reply = None if step.reply_id is None else replies.read(connection, step.reply_id)
-    message_id = step.message_id if reply is None else conversations.last_message_id(connection, conversation.id)
+    message_id = step.message_id if reply is None else conversations.last_message_id(connection, reply.conversation_id)
     message = conversations.read_message(connection, message_id or 0)
     handle = file = None
     if message.handle_id is not None:
@@ -74,11 +79,21 @@ def load(connection: Connection, step: Step) -> Work:
         handle = Handle(kind=row.kind, value=row.value, scope=row.scope, proof=Proof(row.proof))
     if step.attachment_id is not None:
         file = connection.execute(select(schema.attachment).where(schema.attachment.c.id == step.attachment_id)).one()
+    refused_by = transfers.refused_by(connection, conversation)
     earlier = ""
-    if conversation.follows_id is not None:
+    if conversation.follows_id is not None and not refused_by:
         before = conversations.read(connection, conversation.follows_id)
         earlier = before.ticket.number if before.ticket else before.case_number
-    return Work(conversation=conversation, message=message, reply=reply, handle=handle, file=file, earlier=earlier)
+    return Work(
+        conversation=conversation,
+        message=message,
+        reply=reply,
+        handle=handle,
+        file=file,
+        earlier=earlier,
+        refused_by=refused_by,
+        gone_to="" if conversation.filed else transfers.went_to(connection, conversation).destination,
+    )
 
 
 def _start(text: str, *, html: bool) -> str:
@@ -90,7 +105,8 @@ def _start(text: str, *, html: bool) -> str:
 class Drafting:
     """Words entries in the office's language. `channel_of` gives the kind of a channel instance.
 
-    `installation` is the tag that makes references of this database unlike those of any other.
+    `installation` is the tag that makes references of this database unlike those of any other. `offices` are names of
+    destinations as people read them.
     """
 
     def __init__(
@@ -100,10 +116,12 @@ class Drafting:
         installation: str,
         *,
         texts: Texts,
+        offices: Mapping[str, str] = MappingProxyType({}),
         share_address: bool = False,
     ) -> None:
         self._installation = installation
         self._texts = texts
+        self._offices = offices
         self._wording = wording
         self._channel_of = channel_of
         self._share_address = share_address
@@ -115,8 +133,12 @@ class Drafting:
         return step.kind
 
     def reference(self, work: Work) -> Reference:
-        """What the conversation's ticket is found by."""
-        return Reference(f"{work.conversation.case_number}/{self._installation}")
+        """What the conversation's ticket is found by.
+
+        A case that was handed on has another one: two offices may share one system, where a look-up finds both tickets.
+        """
+        times = f".{len(work.refused_by) + 1}" if work.refused_by else ""
+        return Reference(f"{work.conversation.case_number}{times}/{self._installation}")
 
     def draft(self, step: Step, work: Work) -> Draft:
         """The ticket to open with the step's message."""
@@ -134,8 +156,8 @@ class Drafting:
         """The step's message as an entry."""
         shown = self._shown(work)
         body = self._wording.body(shown)
-        if work.earlier and work.conversation.ticket is None:
-            body = f"{self._wording.say('follows', number=work.earlier)}\n\n{body}"
+        if work.conversation.ticket is None and (before := self._before(work)):
+            body = f"{before}\n\n{body}"
         address = ""
         if self._share_address and not shown.reserved and work.handle is not None and work.handle.kind == "email":
             address = work.handle.value
@@ -148,6 +170,25 @@ class Drafting:
             sent_at=work.message.sent_at,
             automatic=work.message.automatic is not None,
         )
+
+    def _before(self, work: Work) -> str:
+        """What the first entry says of where the case comes from."""
+        if work.refused_by:
+            office = self._office(work.refused_by[0])
+            return self._texts.say("referred_from", office=office, case=work.conversation.case_number)
+        return self._wording.say("follows", number=work.earlier) if work.earlier else ""
+
+    def handed_on(self, step: Step, work: Work) -> Entry:
+        """The note in the former office's ticket that says which one goes on with the case."""
+        return Entry(
+            key=MessageKey(step.key),
+            heading=self._wording.heading(self._shown(work)),
+            body=self._texts.say("referred_to", office=self._office(work.gone_to)),
+            sent_at=work.message.sent_at,
+        )
+
+    def _office(self, destination: str) -> str:
+        return self._offices.get(destination, destination)
 
     def file_entry(self, step: Step, work: Work) -> Entry:
         """What stands beside an attached file."""

@@ -8,30 +8,26 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
-from inbox_daemon.model import (
-    Automatic,
-    Content,
-    EditEvent,
-    ExternalId,
-    InstanceId,
-    Message,
-    ReactionEvent,
-    RevokeEvent,
-)
+from inbox_daemon.model import Automatic, Content, EditEvent, InstanceId, Message, ReactionEvent, RevokeEvent
+from inbox_daemon.pipeline.asking import Asking
+from inbox_daemon.pipeline.case_status import CaseStatus
 from inbox_daemon.pipeline.firewall import LoopFirewall
+from inbox_daemon.pipeline.placing import Place, Placing, Source, quoted
+from inbox_daemon.pipeline.queries import Query
 from inbox_daemon.pipeline.rendering import Wording
-from inbox_daemon.pipeline.routing import RESERVED_MATTERS, Route, Rule, route
+from inbox_daemon.pipeline.routing import Rule
 from inbox_daemon.pipeline.telling import Telling
-from inbox_daemon.store import attachments, conversations, outbox, people
+from inbox_daemon.store import attachments, conversations, outbox, people, replies, transfers
 from inbox_daemon.store.conversations import Conversation
 from inbox_daemon.store.people import Author
 from inbox_daemon.store.schema import to_micros
 
-NO_TICKET_OF_THEIR_OWN = frozenset({Automatic.AUTO_REPLY})
-"""Automatic mail that joins the conversation it answers, and never opens one."""
 IGNORED_AUTOMATIC = frozenset({Automatic.BOUNCE, Automatic.LIST})
 FOR_US = {"query": "status_query", "choice": "menu_choice"}
 """Types of messages that are for us and for no office, and why they make no entry."""
+SPOKEN = frozenset({"message", "edit", *FOR_US})
+"""Types of messages after which a channel lets us answer freely."""
+NO_CONVERSATION = 0
 MOST_MENTIONED = 3
 
 
@@ -46,6 +42,11 @@ class Parcel:
     day: int
     received_at: datetime
     seen: set[int] = field(default_factory=set)
+
+    @property
+    def source(self) -> Source:
+        """Whence its messages come."""
+        return Source(connection=self.connection, instance=self.instance, kind=self.kind, received_at=self.received_at)
 
     def known(self, message: Message, type_: str) -> tuple[int, int | None, str] | None:
         """(message id, envelope id, type) when exactly this was taken in before."""
@@ -65,15 +66,6 @@ class Parcel:
         return FOR_US.get(type_)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
-    """Where a message goes. `ask`: it opens a conversation of which the citizen is asked which office it is for."""
-
-    conversation: Conversation
-    ask: bool = False
-    heard: Heard | None = None
-
-
 class Filing:
     """Files messages by the configured rules. Without `asking` nobody is asked which office a message is for, without
     `status` nobody is told where a case stands.
@@ -90,10 +82,10 @@ class Filing:
         wording: Wording,
         asking: Asking | None = None,
         status: CaseStatus | None = None,
+        firewall: LoopFirewall | None = None,
+        telling: Telling | None = None,
     ) -> None:
-        self._rules = rules
-        self._default = default
-        self._window = window
+        self._placing = Placing(rules=rules, default=default, window=window, wording=wording, asking=asking)
         self._order_grace = order_grace
         self._max_attachments = max_attachments
         self._wording = wording
@@ -112,21 +104,55 @@ class Filing:
         known = parcel.known(message, type_)
         if known is not None:
             return parcel.repeat(*known)
+        if self._firewall is not None and self._firewall.is_own_id(connection, parcel.instance, message):
+            return "own"
         author = people.resolve(connection, message.sender, parcel.instance, message.sent_at, parcel.envelope_id)
         if self._asking is not None and (known := parcel.known(message, type_)) is not None:
             return parcel.repeat(*known)  # taken in by another node while we waited for the citizen
+        if self._firewall is not None and (
+            refusal := self._firewall.refusal(connection, author.handle_id, message, parcel.received_at)
+        ):
+            return refusal
         query = None if self._status is None else self._status.reads(parcel.instance, message, author)
         if query is not None:
             return self._answer(parcel, message, author, query)
-        place = self._place(parcel, message, author, type_)
+        place = self._placing.place(parcel.source, message, author, may_ask=type_ == "message")
         if place is None:
             return str(message.automatic)
-        if place.heard is not None and place.heard.bare:
+        return self._put(parcel, message, author, place, type_)
+
+    def _put(self, parcel: Parcel, message: Message, author: Author, place: Place, type_: str) -> str | None:
+        """Write a message down where it belongs, and give the citizen notice of it."""
+        connection = parcel.connection
+        if place.bare:
             self._keep(parcel, message, author, place.conversation, "choice")
+            self._tell(parcel, message, author, place.conversation, opened=True)
             return FOR_US["choice"]
-        self._enter(parcel, message, author, place.conversation, type_, wait=place.ask)
-        self._talk(parcel, message, author, place)
+        if self._firewall is not None and self._firewall.is_enough(
+            connection, place.conversation.id, message, parcel.received_at
+        ):
+            return "auto_reply_loop"
+        self._enter(parcel, message, author, place.conversation, type_)
+        if type_ == "message":
+            self._tell(parcel, message, author, place.conversation, opened=place.opened)
+        if place.missed:
+            assert self._asking is not None
+            self._asking.missed(connection, place.conversation, message, author, parcel.instance)
         return None
+
+    def _tell(
+        self, parcel: Parcel, message: Message, author: Author, conversation: Conversation, *, opened: bool
+    ) -> None:
+        if self._telling is not None:
+            self._telling.taken_in(
+                parcel.connection,
+                conversation=conversation,
+                message=message,
+                handle_id=author.handle_id,
+                instance=parcel.instance,
+                opened=opened,
+                received_at=parcel.received_at,
+            )
 
     def _answer(self, parcel: Parcel, message: Message, author: Author, query: Query) -> str:
         """Somebody asks where a case stands: that concerns no office, and changes nothing."""
@@ -145,16 +171,6 @@ class Filing:
             received_at=parcel.received_at,
         )
         return FOR_US["query"]
-
-    def _talk(self, parcel: Parcel, message: Message, author: Author, place: Place) -> None:
-        """Ask which office a message just filed is for, for the first time or again."""
-        if self._asking is None:
-            return
-        conversation = place.conversation
-        if place.ask:
-            self._asking.ask(parcel.connection, conversation, message, author, parcel.instance)
-        elif place.heard is not None and place.heard.missed:
-            self._asking.missed(parcel.connection, conversation, message, author, parcel.instance)
 
     def edit(self, parcel: Parcel, event: EditEvent) -> str | None:
         """File the new form of a message as an entry of its own; evidence is never overwritten."""
@@ -193,124 +209,18 @@ class Filing:
         self._enter(parcel, message, author, conversation, type_)
         return None
 
-    def _place(self, parcel: Parcel, message: Message, author: Author, type_: str) -> Place | None:
-        """Where the message belongs; None for automatic mail that belongs nowhere.
-
-        An answer goes where the message it answers went, and one that quotes a case of its author into that case. Else
-        the rules decide; and when no rule does, a citizen who is in the middle of a conversation goes on with it rather
-        than with the default destination ("gracias, ¿y el horario?"). What is reserved never enters a ticket that names
-        its author.
-        """
-        connection = parcel.connection
-        way = route(
-            self._rules,
-            self._default,
-            channel=parcel.kind,
-            instance=parcel.instance,
-            text=f"{message.subject}\n{message.text}",
-        )
-        before, answered = self._answered(parcel, message, author, way)
-        if answered is None or (answered.asked or 0) > 0:
-            quoted = None if answered is not None else self._quoted(parcel, message, author, way)
-            if quoted is not None:
-                return Place(conversation=quoted)
-            heard = None if self._asking is None else self._asking.hear(connection, message, author, way)
-            if heard is not None and (answered is None or answered.id == heard.conversation.id):
-                return Place(conversation=heard.conversation, heard=heard)
-        if answered is not None:
-            return Place(conversation=conversations.read(connection, answered.id))
-        found = conversations.find_open(
-            connection,
-            citizen_id=author.citizen_id,
-            about=(way.destination, way.matter) if way.explicit else None,
-            at=message.sent_at,
-            window=self._window,
-        )
-        if found is not None:
-            return Place(conversation=found)
-        if message.automatic in NO_TICKET_OF_THEIR_OWN:
-            return None
-        ask = type_ == "message" and not before and self._may_ask(parcel, message, author, way)
-        opened = conversations.open_new(
-            connection,
-            citizen_id=author.citizen_id,
-            destination=way.destination,
-            matter=way.matter,
-            subject=self._wording.subject(channel=parcel.kind, subject=message.subject, text=message.text),
-            at=message.sent_at,
-        )
-        return Place(conversation=opened, ask=ask)
-
-    def _may_ask(self, parcel: Parcel, message: Message, author: Author, way: Route) -> bool:
-        return self._asking is not None and self._asking.may_ask(
-            parcel.connection,
-            message,
-            author,
-            way,
-            kind=parcel.kind,
-            instance=parcel.instance,
-            received_at=parcel.received_at,
-        )
-
-    def _answered(
-        self, parcel: Parcel, message: Message, author: Author, way: Route
-    ) -> tuple[bool, Conversation | None]:
-        """Whether it answers something of its author's conversations, and the one that it goes on with.
-
-        What it answers is what the citizen wrote, or what we sent.
-        """
-        ids: list[ExternalId] = [*([message.in_reply_to] if message.in_reply_to else []), *message.thread]
-        if not ids:
-            return False, None
-        before = conversations.find_message(parcel.connection, parcel.instance, list(ids))
-        found = cases.of_sent(parcel.connection, parcel.instance, ids) if before is None else before.conversation_id
-        conversation = None if found is None else conversations.read(parcel.connection, found)
-        if conversation is None or conversation.citizen_id != author.citizen_id:
-            return False, None
-        fits = conversation.open and _may_join(conversation, way)
-        return conversation.filed, conversation if fits else None
-
-    def _quoted(self, parcel: Parcel, message: Message, author: Author, way: Route) -> Conversation | None:
-        """The case of its author that a message quotes, or what follows that where it is closed.
-
-        Only a handle that the channel vouches for joins anything: a number is no secret.
-        """
-        connection = parcel.connection
-        numbers = _numbers_in(message)
-        if not numbers or author.handle_id is None or not cases.is_proven(connection, author.handle_id):
-            return None
-        for number in numbers:
-            case = cases.by_number(connection, number)
-            if case is None or case.citizen_id != author.citizen_id or not _may_join(case, way):
-                continue
-            if case.open:
-                return case
-            if message.automatic is None:
-                return self._after(connection, case, message)
-        return None
-
-    def _after(self, connection: Connection, closed: Conversation, message: Message) -> Conversation:
-        """The open conversation that follows a closed case."""
-        following = conversations.successor(connection, closed.id)
-        while following is not None and not following.open:
-            closed, following = following, conversations.successor(connection, following.id)
-        return following or conversations.open_new(
-            connection,
-            citizen_id=closed.citizen_id,
-            destination=closed.destination,
-            matter=closed.matter,
-            subject=closed.subject,
-            at=message.sent_at,
-            follows_id=closed.id,
-        )
+    def _delay(self, connection: Connection, conversation: Conversation) -> timedelta:
+        """How long a message waits: for others to be put in order, or for its citizen to say which office it is for."""
+        if self._asking is not None and conversation.asked and transfers.is_untouched(connection, conversation):
+            return self._asking.wait
+        return self._order_grace
 
     def _keep(self, parcel: Parcel, message: Message, author: Author, conversation: Conversation, type_: str) -> int:
         """Write the message row; returns its id. What the citizen waits for on this handle goes now."""
         connection = parcel.connection
-        for_us = type_ in FOR_US
         details = dict(message.details)
-        mentioned = [] if for_us else [one for one in _numbers_in(message) if one != conversation.case_number]
-        if mentioned and not self._is_ours(connection, mentioned, conversation):
+        mentioned = [] if type_ in FOR_US else [one for one in quoted(message) if one != conversation.case_number]
+        if mentioned:
             details["mentions_case"] = ", ".join(mentioned[:MOST_MENTIONED])
         message_id = conversations.add_message(
             connection,
@@ -335,10 +245,17 @@ class Filing:
             automatic=message.automatic,
         )
         parcel.seen.add(message_id)
+        if message.automatic is None and type_ in SPOKEN:
+            replies.release(
+                connection,
+                conversation_id=NO_CONVERSATION if type_ == "query" else conversation.id,
+                instance=parcel.instance,
+                handle_id=author.handle_id,
+            )
         return message_id
 
     def _enter(self, parcel: Parcel, message: Message, author: Author, conversation: Conversation, type_: str) -> None:
-        """Write the message, its steps and its attachments. `wait`: first the citizen says which office it is for."""
+        """Write the message, its steps and its attachments."""
         connection = parcel.connection
         message_id = self._keep(parcel, message, author, conversation, type_)
         conversations.touch(connection, conversation.id, message.sent_at)
@@ -352,9 +269,11 @@ class Filing:
             key=key,
             position=position,
             ordered=True,
-            delay=self._order_grace,
+            delay=self._delay(connection, conversation),
             message_id=message_id,
         )
+        if conversation.asked:
+            transfers.wait_together(connection, conversation)
         for number, file in enumerate(message.attachments, start=1):
             attachment_id = attachments.add(
                 connection,

@@ -99,6 +99,7 @@ _LABELS_ES = {
     "invitation_end": "fin",
     "latitude": "latitud",
     "longitude": "longitud",
+    "mentions_case": "menciona el caso",
     "name": "nombre",
     "origin": "origen",
     "product": "producto",

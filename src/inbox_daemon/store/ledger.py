@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, case, func, select
+from sqlalchemy import ColumnElement, Connection, Select, and_, case, exists, func, select
 
 from inbox_daemon.store.schema import dispatch, envelope, ignored, malformed, message
 
@@ -87,11 +87,16 @@ def _envelopes(since_day: int) -> Select[Any]:
 
 
 def _messages(since_day: int) -> Select[Any]:
-    """Where each message taken in stands now, by the one step that carries it.
+    """Where each message taken in stands now, by the one step that carries it: the last, where a case was handed on.
 
     A message whose envelope is being read again counts with its envelope, as one thing not read yet.
     """
-    own_step = and_(dispatch.c.message_id == message.c.id, dispatch.c.ordered)
+    later = dispatch.alias("later")
+    own_step = and_(
+        dispatch.c.message_id == message.c.id,
+        dispatch.c.ordered,
+        ~exists().where(later.c.message_id == message.c.id, later.c.ordered, later.c.id > dispatch.c.id),
+    )
     state = dispatch.c.state
     return (
         select(

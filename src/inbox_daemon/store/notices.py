@@ -28,7 +28,10 @@ def add(connection: Connection, done: Step) -> None:
     """Write the notice of a step just recorded as done."""
     outbox.add(
         connection,
-        conversation_id=done.conversation_id,
+        # not as it was claimed: the case may have been handed on meanwhile
+        conversation_id=connection.execute(
+            select(dispatch.c.conversation_id).where(dispatch.c.id == done.id)
+        ).scalar_one(),
         destination=done.destination,
         kind=NOTIFY,
         key=f"{done.key}n",

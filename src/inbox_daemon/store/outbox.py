@@ -225,11 +225,19 @@ def _settle(connection: Connection, step: Step, **values: object) -> bool:
 
 
 def plan_kind(connection: Connection, step: Step, kind: str, lease: timedelta) -> bool:
-    """Record what is about to be sent (an open or an append) before the first byte, with a fresh lease."""
+    """Record what is about to be sent (an open or an append) before the first byte, with a fresh lease.
+
+    False when another node has taken the step over, or the case was handed on meanwhile.
+    """
     return (
         connection.execute(
             update(dispatch)
-            .where(dispatch.c.id == step.id, dispatch.c.fence == step.fence, dispatch.c.state == "sending")
+            .where(
+                dispatch.c.id == step.id,
+                dispatch.c.fence == step.fence,
+                dispatch.c.state == "sending",
+                dispatch.c.conversation_id == step.conversation_id,
+            )
             .values(kind=kind, lease_until=after_now(lease))
         ).rowcount
         == 1
@@ -304,7 +312,10 @@ def move(connection: Connection, conversation_id: int, to: int) -> None:
             dispatch.c.kind != NOTIFY,
             dispatch.c.reply_id.is_(None),  # what is said to the citizen, and of it, stays where it was said
         )
-        .values(conversation_id=to)
+        .values(
+            conversation_id=to,
+            destination=select(conversation.c.destination).where(conversation.c.id == to).scalar_subquery(),
+        )
     )
 
 

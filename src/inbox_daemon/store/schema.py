@@ -200,6 +200,7 @@ conversation = Table(
     Column("destination", Text, nullable=False),
     Column("matter", Text, nullable=False),
     Column("subject", Text, nullable=False),
+    # open | closed; no case of any office: unfiled (asked us), referred (what a case left where it was handed on)
     Column("state", Text, nullable=False, server_default="open"),
     Column("opened_at", Instant, nullable=False),
     Column("last_message_at", Instant, nullable=False),
@@ -210,7 +211,7 @@ conversation = Table(
     Column("ticket_state", Text),
     Column("ticket_state_at", Instant),
     _to("conversation", null=True, name="follows_id"),
-    # Triage: how often the citizen was asked which office it is for; None: no question is open.
+    # Triage: how often the citizen was asked which office it is for; 0: given up; None: never asked, or they said.
     Column("asked", Integer),
     sqlite_autoincrement=True,
 )
@@ -228,7 +229,7 @@ message = Table(
     Column("fingerprint", Text, nullable=False),
     # in: from the citizen; out: from an agent
     Column("direction", Text, nullable=False, server_default="in"),
-    # message | edit | revoke | reaction | call | query (asked us, not an office: it makes no entry)
+    # message | edit | revoke | reaction | call; query and choice are for us, not for an office: they make no entry
     Column("type", Text, nullable=False),
     Column("content", Text, nullable=False),
     _to("citizen"),
@@ -334,7 +335,7 @@ dispatch = Table(
     _key(),
     _to("conversation"),
     Column("destination", Text, nullable=False),
-    # open | append | attach | note | state | notify, in the lane of a destination; send, in that of a channel
+    # open | append | attach | note | reopen | referred | notify, in the lane of a destination; send, in a channel's
     Column("kind", Text, nullable=False),
     Column("key", Text, nullable=False, unique=True),
     _to("message", null=True),
