@@ -20,6 +20,7 @@ from inbox_daemon.pipeline.answering import Answering, Firewall, Ways
 from inbox_daemon.pipeline.delivering import Delivering
 from inbox_daemon.pipeline.drafting import Drafting
 from inbox_daemon.pipeline.filing import Filing
+from inbox_daemon.pipeline.firewall import LoopFirewall
 from inbox_daemon.pipeline.following import Follower
 from inbox_daemon.pipeline.intake import Intake
 from inbox_daemon.pipeline.lane import Lane
@@ -32,6 +33,7 @@ from inbox_daemon.pipeline.reporting import Reporting
 from inbox_daemon.pipeline.rereading import Rereading
 from inbox_daemon.pipeline.routing import Rule, compile_rule
 from inbox_daemon.pipeline.sending import Sending
+from inbox_daemon.pipeline.telling import Telling
 from inbox_daemon.pipeline.texts import Texts
 from inbox_daemon.plugins import ChannelPlugin, Notifying, TicketingAdapter
 from inbox_daemon.registry import ChannelInstance
@@ -73,6 +75,7 @@ class Pipes:
         ways: Ways | None = None,
         grace: timedelta = timedelta(0),
         firewall: Firewall | None = None,
+        telling: Telling | None = None,
     ) -> None:
         self.database = database
         self.node = node
@@ -92,6 +95,8 @@ class Pipes:
                 order_grace=order_grace,
                 max_attachments=30,
                 wording=wording,
+                firewall=firewall if isinstance(firewall, LoopFirewall) else None,
+                telling=telling,
             ),
             parser=Parser(),
             node=node,
