@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import secrets
 import signal
@@ -12,23 +13,31 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from inbox_daemon.cli import main as frame
 from inbox_daemon.cli.simulate import post
 
 if TYPE_CHECKING:
+    from inbox_daemon.cli.phones import Phones, Received
     from inbox_daemon.registry import Instances
     from inbox_daemon.settings import Settings
+    from inbox_daemon.store.conversations import Conversation
 
 CONFIG = Path("config/demo.toml")
 CHANNEL = "whatsapp-centro"
 READY_SECONDS = 30.0
 TICKETS_SECONDS = 60.0
+ANSWER_SECONDS = 60.0
+SLACK_SECONDS = 3
+"""What an answer takes besides the waits that are configured."""
+GRAPH_URL = "INBOX_CHANNELS__WHATSAPP_CENTRO__GRAPH_URL"
 SECRETS = ("whatsapp-app-secret", "whatsapp-verify-token", "whatsapp-access-token")
 
 MESSAGES = (
@@ -40,6 +49,8 @@ MESSAGES = (
     ("5493624000105", "Nélida Acosta", "Buenas, ¿hasta qué hora atienden en Casa de Gobierno?"),
 )
 """Invented people on invented numbers."""
+ANSWER = "Buen día, Ana: tiene turno en traumatología el jueves 9:30. Traiga su DNI."
+"""What `--once` answers the first case."""
 
 _EPILOG = """\
 Everything is kept under ./var/demo and can be deleted. Ctrl-C ends it.
@@ -51,10 +62,11 @@ def add_parser(subparsers: frame.Subparsers) -> None:
     parser = subparsers.add_parser(
         "demo",
         help="see it work on this machine, with invented messages",
-        description="Starts the daemon on an embedded database, posts invented messages, shows the tickets they make.",
+        description="Starts the daemon on an embedded database, posts invented messages, shows the tickets they make "
+        "and what citizens get on their phones when a case is answered.",
         epilog=_EPILOG,
     )
-    parser.add_argument("--once", action="store_true", help="end when the tickets are there, instead of on Ctrl-C")
+    parser.add_argument("--once", action="store_true", help="answer one case itself and end, instead of on Ctrl-C")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -65,23 +77,29 @@ def run(args: argparse.Namespace) -> int:
     _make_secrets()
     _find_ports(config)
     settings, instances = registry.configure(config)
-    daemon = subprocess.Popen(  # noqa: S603 - our own program
-        [sys.executable, "-m", "inbox_daemon", "--config", str(config), "run"],
-        stderr=(settings.state_dir / "daemon.log").open("w", encoding="utf-8"),
-    )
+    with _phones(settings, instances) as phones:
+        return _play(args, config, settings, instances, phones)
+
+
+def _play(args: argparse.Namespace, config: Path, settings: Settings, instances: Instances, phones: Phones) -> int:
+    log = settings.state_dir / "daemon.log"
+    with log.open("w", encoding="utf-8") as file:
+        command = [sys.executable, "-m", "inbox_daemon", "--config", str(config), "run"]
+        daemon = subprocess.Popen(command, stderr=file)  # noqa: S603 - our own program
     try:
         if not _ready(settings, daemon):
-            print(f"the daemon did not start; see {settings.state_dir / 'daemon.log'}", file=sys.stderr)
-            return frame.UNAVAILABLE
-        print(f"The daemon runs. Log: {settings.state_dir / 'daemon.log'}")
+            return _failed(f"the daemon did not start; see {log}")
+        print(f"The daemon runs. Log: {log}")
         began = datetime.now(UTC)
         sent = _send(settings, instances)
-        print(f"Posted {sent} signed WhatsApp messages of {len({who for who, _, _ in MESSAGES})} people.")
-        shown = _show_tickets(settings, began)
+        print(f"Posted {sent} signed WhatsApp messages of {len({who for who, _, _ in MESSAGES})} people.", flush=True)
+        links, complete = _show_tickets(settings, began)
         print(f"Status:  http://{settings.operations.listen}/status   (or: inbox-daemon --config {config} status)")
-        print(f'One more: inbox-daemon --config {config} simulate {CHANNEL} --text "Hola"')
+        print(f'One more: inbox-daemon --config {config} simulate {CHANNEL} --text "Hola"\n')
         if args.once:
-            return frame.OK if shown else frame.UNAVAILABLE
+            return _answer_one(settings, links, phones) if complete else _failed(f"a ticket is missing; see {log}")
+        seconds = math.ceil(settings.answers.grace_seconds + settings.delivery.follow_seconds) + SLACK_SECONDS
+        print(f"Open a link, write an answer: within {seconds} seconds you see here what the citizen receives.")
         print("Ctrl-C ends the demo.", flush=True)
         return daemon.wait()
     except KeyboardInterrupt:
@@ -89,6 +107,11 @@ def run(args: argparse.Namespace) -> int:
         return frame.OK
     finally:
         _end(daemon)
+
+
+def _failed(reason: str) -> int:
+    print(reason, file=sys.stderr)
+    return frame.UNAVAILABLE
 
 
 def _own_config() -> Path:
@@ -123,9 +146,13 @@ def _find_ports(config: Path) -> None:
             with socket.socket() as probe:
                 probe.bind((host, 0))
                 other = probe.getsockname()[1]
-            os.environ[f"INBOX_{table}__LISTEN"] = f"{host}:{other}"
-            print(f"Port {port} is in use, so {other} is taken. In other terminals first:")
-            print(f"  export INBOX_{table}__LISTEN={host}:{other}")
+            _take_instead(port, other, f"INBOX_{table}__LISTEN", f"{host}:{other}")
+
+
+def _take_instead(port: int, other: int, variable: str, value: str) -> None:
+    os.environ[variable] = value
+    print(f"Port {port} is in use, so {other} is taken. In other terminals first:")
+    print(f"  export {variable}={value}")
 
 
 def _free(host: str, port: int) -> bool:
@@ -136,6 +163,35 @@ def _free(host: str, port: int) -> bool:
         except OSError:
             return False
     return True
+
+
+def _phones(settings: Settings, instances: Instances) -> Phones:
+    """What stands in for Meta, which is never called from here, whatever the configuration says."""
+    from inbox_daemon.cli.phones import Account, Phones, on_screen
+    from inbox_daemon.model import InstanceId
+
+    own: Any = instances.channels[InstanceId(CHANNEL)].settings  # of a plug-in, whose own class the core doesn't know
+    wanted = urlsplit(own.graph_url)
+    port = wanted.port or 0 if wanted.hostname == "127.0.0.1" else 0
+    listener = socket.create_server(("127.0.0.1", port if _free("127.0.0.1", port) else 0))
+    taken = listener.getsockname()[1]
+    if taken == port:
+        os.environ[GRAPH_URL] = own.graph_url
+    else:
+        _take_instead(port, taken, GRAPH_URL, f"http://127.0.0.1:{taken}")
+    host, hooks = settings.public.address
+    account = Account(
+        number_id=own.phone_number_id,
+        token=own.access_token.reveal(),
+        secret=own.app_secret.reveal(),
+        webhook=f"http://{host}:{hooks}/hooks/{CHANNEL}",
+    )
+    names = {number: name for number, name, _ in MESSAGES}
+
+    def show(received: Received) -> None:
+        print(on_screen(received, names=names, encoding=sys.stdout.encoding), flush=True)
+
+    return Phones(account, listener, show)
 
 
 def _ready(settings: Settings, daemon: subprocess.Popen[bytes]) -> bool:
@@ -163,27 +219,74 @@ def _send(settings: Settings, instances: Instances) -> int:
     return len(MESSAGES)
 
 
-def _show_tickets(settings: Settings, began: datetime) -> bool:
-    """Wait until every message stands in a ticket, then show them."""
+def _show_tickets(settings: Settings, began: datetime) -> tuple[Sequence[str], bool]:
+    """Wait until every message stands in a ticket, then show them; the links, and whether none is missing."""
     from inbox_daemon.app import with_database
     from inbox_daemon.assembly import case_links
     from inbox_daemon.store import conversations
 
-    links = case_links(settings)
+    found: Sequence[tuple[Conversation, int]] = ()
     with with_database(settings) as database:
-        deadline = time.monotonic() + TICKETS_SECONDS
-        while time.monotonic() < deadline:
+
+        def all_there() -> bool:
+            nonlocal found
             found = database.run_now(partial(conversations.told_since, since=began))
-            if sum(messages for _, messages in found) >= len(MESSAGES) and all(one.ticket for one, _ in found):
-                break
-            time.sleep(0.2)
+            return sum(messages for _, messages in found) >= len(MESSAGES) and all(one.ticket for one, _ in found)
+
+        complete = _within(TICKETS_SECONDS, all_there)
+    links, shown = case_links(settings), []
     print(f"\n{len(found)} tickets:\n")
     for one, messages in found:
         count = "1 message" if messages == 1 else f"{messages} messages"
         print(f"  {one.case_number}  {one.destination:<14} {count:<11} {one.subject}")
         if one.ticket is not None:
-            print(f"  {'':<8} {links.address(one.ticket.id)}\n")
-    return bool(found) and all(one.ticket for one, _ in found)
+            shown.append(links.address(one.ticket.id))
+            print(f"  {'':<8} {shown[-1]}\n")
+    return shown, complete
+
+
+def _answer_one(settings: Settings, links: Sequence[str], phones: Phones) -> int:
+    """Answer the first message on its case's page; 0 when its sender's phone has it and the case says it was read."""
+    from inbox_daemon.cli import visit
+    from inbox_daemon.cli.phones import Received
+    from inbox_daemon.settings import wording
+
+    number, name, text = MESSAGES[0]
+    print(f"Answering {name} on the page of the case, as the office would:\n  {ANSWER}", flush=True)
+    texts = {**wording.language(settings.daemon.language).texts, **settings.notices.texts}
+    was_read = texts["sent_read"].partition("{")[0]
+    log = settings.state_dir / "daemon.log"
+    try:
+        page = next((page for page in map(visit.visit, links) if text in page.text), None)
+        if page is None:
+            return _failed(f"no case shows what {name} wrote; see {log}")
+        notes = partial(_notes, page.address, len(_notes(page.address)))
+        visit.answer(page, ANSWER)
+        if not _within(ANSWER_SECONDS, lambda: Received(to=number, text=ANSWER) in phones.received):
+            return _failed(f"the answer did not reach {name}'s phone within {ANSWER_SECONDS:g} seconds; see {log}")
+        if not _within(ANSWER_SECONDS, lambda: any(was_read in note for note in notes())):
+            return _failed(f"the case does not say that {name} read the answer; see {log}")
+        print("\nThe case says of it:")
+        print(*(f"  {note.splitlines()[-1]}" for note in notes()), sep="\n")
+    except OSError as error:
+        return _failed(f"the page of the case can't be used: {error}; see {log}")
+    return frame.OK
+
+
+def _notes(address: str, earlier: int = 0) -> Sequence[str]:
+    """Notes of a case about our answer, without as many as an `earlier` demo has left there."""
+    from inbox_daemon.cli import visit
+
+    return [note for note in visit.visit(f"{address}?all=1").notes if ANSWER[:40] in note][earlier:]
+
+
+def _within(seconds: float, holds: Callable[[], bool]) -> bool:
+    deadline = time.monotonic() + seconds
+    while not holds():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.2)
+    return True
 
 
 def _end(daemon: subprocess.Popen[bytes]) -> None:
