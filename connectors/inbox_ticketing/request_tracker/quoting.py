@@ -23,16 +23,16 @@ _SENT = re.compile(r"^\s*\*?(?:Enviado(?: el)?|Sent|Fecha|Date):\*?\s+\S", re.IG
 
 
 def own_words(text: str, *, html: bool, by_mail: bool) -> str:
-    """What the agent wrote, as nearly as can be told. A text without markers and history comes back as it is."""
+    """What the agent wrote, as nearly as can be told. A text without markers from RT's own page comes back as it is."""
     if html:
         return _own_html(text, by_mail=by_mail)
     if not by_mail and not _MARKER.search(text):
         return text
-    lines = _without_ours(text.splitlines())
+    lines = _without_ours(text.replace("\r\n", "\n").split("\n"))
     if by_mail:
         cut = _without_history(lines)
         lines = cut if any(line.strip() for line in cut) else lines  # all below a header: then it is no history
-    return "\n".join(lines).strip("\n") if lines != text.splitlines() else text
+    return "\n".join(lines).strip("\n")
 
 
 # ---------------------------------------------------------------- plain text

@@ -164,7 +164,9 @@ class Reader:
         return [parse.read_part(item) for item in items(await self._rest.search("/attachments", wanted, params))]
 
     async def _text(self, part: parse.Part) -> str:
-        answer = await self._rest.get(f"/attachment/{part.id}")
+        answer = await self._rest.get(f"/attachment/{part.id}", accept=(403, 404))
+        if answer.status != 200:  # moved out of our sight this very moment
+            return ""
         return parse.read_content(answer.json).decode("utf-8", "replace")
 
     async def fetch(self, attachment: Attachment) -> AsyncIterator[bytes]:
