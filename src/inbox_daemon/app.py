@@ -31,6 +31,7 @@ from inbox_daemon.errors import InboxError, SettingsError
 from inbox_daemon.health import DaemonHealth
 from inbox_daemon.observability import configure_logging
 from inbox_daemon.pipeline import files
+from inbox_daemon.pipeline.lane import Lane
 from inbox_daemon.plugins import Pushed, Secret
 from inbox_daemon.registry import Instances, resolve
 from inbox_daemon.scheduling import Scheduler
@@ -40,6 +41,7 @@ from inbox_daemon.store import attachments, envelopes, notices, outbox
 from inbox_daemon.store.casebook import StoredCaseBook
 from inbox_daemon.store.database import Database, StorageBroken, StorageFull
 from inbox_daemon.web.case import Cases
+from inbox_daemon.web.files import Files
 from inbox_daemon.web.links import CaseLinks
 from inbox_daemon.web.operations import operations_app
 from inbox_daemon.web.public import Limits, listen, public_app
@@ -47,6 +49,7 @@ from inbox_daemon.workers import policy_of
 
 LOOK_SECONDS = 5.0
 BALANCE_SECONDS = 300.0
+TELL_SECONDS = 60.0
 LONGEST_RESTART_SECONDS = 30.0
 ROOM_SECONDS = 2.0
 """How often a worker looks whether there is room on the disk again."""
@@ -153,7 +156,23 @@ async def _serve(parts: Parts, health: DaemonHealth, stack: AsyncExitStack) -> N
             settings.daemon.zone,
             language=settings.daemon.language,
             offices=parts.offices,
+            answers=parts.fates if parts.answerers else None,
+            grace_seconds=settings.answers.grace_seconds,
+            graces={
+                name: table.grace_seconds
+                for name, table in settings.destinations.items()
+                if table.grace_seconds is not None
+            },
         ),
+        files=Files(
+            parts.file_links,
+            attachments_dir(settings),
+            settings.daemon.name,
+            settings.daemon.zone,
+            language=settings.daemon.language,
+        ),
+        hints={str(name): adapter for name, adapter in parts.adapters.items()},
+        hinted=lambda name, hint: parts.followers[name].hint(hint),
         limits=limits,
         accepting=health.accepting,
         refused=parts.counts.refused,
@@ -193,6 +212,8 @@ async def _working(parts: Parts, health: DaemonHealth) -> AsyncIterator[list[asy
     )
     scheduler.every("look", LOOK_SECONDS, health.look)
     scheduler.every("balance", BALANCE_SECONDS, health.balance, at_once=True)
+    for name, lane in parts.dispatchers.items():
+        scheduler.every(f"tell {name}", TELL_SECONDS, partial(_tell_of_outage, parts, name, lane))
     scheduler.start()
     try:
         yield tasks
@@ -207,6 +228,15 @@ async def _working(parts: Parts, health: DaemonHealth) -> AsyncIterator[list[asy
         drains += [one.drain(seconds) for one in parts.notifiers.values()]
         await asyncio.gather(*drains)
         await asyncio.gather(*(one.stop() for one in parts.pollers.values()), return_exceptions=True)
+
+
+async def _tell_of_outage(parts: Parts, name: str, lane: Lane) -> None:
+    """Citizens whose messages wait for a destination that is down learn of it, when that takes long."""
+    if lane.state.state != "up":
+        since = lane.state.since
+        if await parts.database.run(lambda connection: parts.telling.down(connection, name, since)):
+            for one in parts.answerers.values():
+                one.wake.set()
 
 
 async def _anew(

@@ -7,29 +7,26 @@ import errno
 import hashlib
 import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote
 
 import structlog
 from sqlalchemy import make_url
 from sqlalchemy.exc import DBAPIError
 
-from inbox_daemon import workers
+from inbox_daemon import citizens, workers
 from inbox_daemon.counting import Counts
 from inbox_daemon.errors import SettingsError
 from inbox_daemon.mailing import Mailer
 from inbox_daemon.model import InstanceId
 from inbox_daemon.observability import Metrics
 from inbox_daemon.outgoing import Sessions
-from inbox_daemon.pipeline.drafting import Drafting
 from inbox_daemon.pipeline.fetching import Fetcher
-from inbox_daemon.pipeline.filing import Filing
 from inbox_daemon.pipeline.firewall import LoopFirewall
 from inbox_daemon.pipeline.following import Follower
 from inbox_daemon.pipeline.intake import Intake, Taken
@@ -38,8 +35,8 @@ from inbox_daemon.pipeline.notifying import Notifier
 from inbox_daemon.pipeline.parsing import Parser
 from inbox_daemon.pipeline.polling import Poller
 from inbox_daemon.pipeline.receive import Journal, day_in
-from inbox_daemon.pipeline.rendering import Wording
-from inbox_daemon.pipeline.routing import Rule, compile_rule
+from inbox_daemon.pipeline.rendering import CHANNELS
+from inbox_daemon.pipeline.telling import Telling
 from inbox_daemon.pipeline.texts import Texts
 from inbox_daemon.plugins import Channel, Context, TicketingAdapter
 from inbox_daemon.registry import Instances
@@ -47,8 +44,9 @@ from inbox_daemon.settings import Settings, link_secret
 from inbox_daemon.store import installation
 from inbox_daemon.store.casebook import StoredCaseBook
 from inbox_daemon.store.database import Database, StorageBroken, StorageFull
+from inbox_daemon.store.fates import StoredFates
 from inbox_daemon.store.migrate import migrate
-from inbox_daemon.web.links import CaseLinks
+from inbox_daemon.web.links import CaseLinks, FileLinks
 
 
 def make_folder(folder: Path, key: str) -> None:
@@ -95,6 +93,12 @@ def prepare(database: Database) -> bool:
         raise OSError(f"the database {where} can't be used: {words}") from None
 
 
+def file_links(settings: Settings) -> FileLinks:
+    """Signs and reads the addresses of files that a channel can't take, with the same key as `case_links`."""
+    secret = link_secret(settings.public.link_secret, settings.state_dir)
+    return FileLinks(secret, settings.public.base_url, settings.answers.link_days)
+
+
 def case_links(settings: Settings) -> CaseLinks:
     """Signs and reads the addresses of case pages; makes the key on first use unless one is configured."""
     secret = link_secret(settings.public.link_secret, settings.state_dir)
@@ -125,7 +129,9 @@ class Parts:
     node: str
     metrics: Metrics
     links: CaseLinks
+    file_links: FileLinks
     casebook: StoredCaseBook
+    fates: StoredFates
     channels: Mapping[InstanceId, Channel]
     adapters: Mapping[InstanceId, TicketingAdapter]
     offices: Mapping[str, str]
@@ -140,11 +146,12 @@ class Parts:
     notifiers: Mapping[InstanceId, Notifier]
     followers: Mapping[InstanceId, Follower]
     pollers: Mapping[InstanceId, Poller]
+    telling: Telling
 
 
 async def build(settings: Settings, instances: Instances, database: Database, stack: AsyncExitStack) -> Parts:
     """Build all parts; what must be closed is left to `stack`. Raises `SettingsError` from a plug-in's `build`."""
-    links = case_links(settings)
+    links, files = case_links(settings), file_links(settings)
     casebook = StoredCaseBook(database)
     channels, adapters = build_instances(settings, instances, casebook, links, stack)
     metrics = Metrics.create()
@@ -155,7 +162,6 @@ async def build(settings: Settings, instances: Instances, database: Database, st
     journal = Journal(database, day_in(settings.daemon.zone), arrived, counts.received, disk_failed.set)
     parser = Parser()
     stack.callback(parser.close)
-    texts = Texts.load(settings.daemon.language, settings.notices.texts, settings.daemon.zone)
     shop = workers.Shop(
         settings=settings,
         instances=instances,
@@ -164,38 +170,21 @@ async def build(settings: Settings, instances: Instances, database: Database, st
         channels=channels,
         adapters=adapters,
         counts=counts,
-        texts=texts,
+        texts=Texts.load(settings.daemon.language, settings.notices.texts, settings.daemon.zone),
         reporting=workers.reporting_of(settings),
         folder=attachments_dir(settings),
         gap=journal.gap,
     )
-    drafting = Drafting(
-        Wording(settings.daemon.language, settings.daemon.zone),
-        {name: one.plugin.kind for name, one in instances.channels.items()},
-        await database.run(installation.tag),
-        texts=texts,
-    )
-    dispatchers = workers.dispatchers(shop, drafting)
-    answerers = workers.answerers(shop, LoopFirewall(settings.loops, texts), lambda file: file.filename)
-    lanes = [*dispatchers.values(), *answerers.values()]
-
-    def wake() -> None:
-        for lane in lanes:
-            lane.wake.set()
+    firewall, telling = LoopFirewall(settings.loops, shop.texts), citizens.telling_of(shop)
+    dispatchers = workers.dispatchers(shop, await database.run(installation.tag))
+    answerers = workers.answerers(shop, firewall, citizens.link_line(shop, files.address))
+    wake = _waker([*dispatchers.values(), *answerers.values()])
 
     def fetched(instance: str, outcome: str, size: int) -> None:
         counts.fetched(instance, outcome, size)
         wake()
 
-    fetcher = Fetcher(
-        channels=channels,
-        database=database,
-        node=node,
-        folder=shop.folder,
-        max_bytes=settings.attachments.max_bytes,
-        policy=workers.policy_of(settings),
-        fetched=fetched,
-    )
+    fetcher = workers.fetcher(shop, fetched)
 
     def taken_in(instance: str, taken: Taken, seconds: float) -> None:
         counts.taken_in(instance, taken, seconds)
@@ -209,10 +198,12 @@ async def build(settings: Settings, instances: Instances, database: Database, st
         node=node,
         metrics=metrics,
         links=links,
+        file_links=files,
         casebook=casebook,
+        fates=StoredFates(database, lambda instance: CHANNELS.get(shop.kind_of(instance), instance)),
         channels=channels,
         adapters=adapters,
-        offices={name: getattr(one.settings, "office_name", name) for name, one in instances.destinations.items()},
+        offices=shop.offices,
         counts=counts,
         disk_failed=disk_failed,
         parser=parser,
@@ -220,7 +211,7 @@ async def build(settings: Settings, instances: Instances, database: Database, st
         intake=Intake(
             database=database,
             channels=instances.channels,
-            filing=filing_of(settings),
+            filing=citizens.filing_of(shop, telling, firewall),
             parser=parser,
             node=node,
             arrived=arrived,
@@ -232,9 +223,18 @@ async def build(settings: Settings, instances: Instances, database: Database, st
         dispatchers=dispatchers,
         answerers=answerers,
         notifiers=workers.notifiers(shop),
-        followers=workers.followers(shop, lambda name: [], wake),
+        followers=workers.followers(shop, citizens.turns_of(shop, telling), wake),
         pollers=workers.pollers(shop, arrived),
+        telling=telling,
     )
+
+
+def _waker(lanes: Sequence[Lane]) -> Callable[[], None]:
+    def wake() -> None:
+        for lane in lanes:
+            lane.wake.set()
+
+    return wake
 
 
 def build_instances(
@@ -263,27 +263,3 @@ def build_instances(
     for built in (*channels.values(), *adapters.values()):
         stack.push_async_callback(built.aclose)
     return channels, adapters
-
-
-def filing_of(settings: Settings) -> Filing:
-    """The filing rules as configured."""
-    return Filing(
-        rules=[_rule(route) for route in settings.routes],
-        default=settings.routing.default,
-        window=timedelta(days=settings.conversation.window_days),
-        order_grace=timedelta(seconds=settings.delivery.order_grace_seconds),
-        max_attachments=settings.attachments.max_per_message,
-        wording=Wording(settings.daemon.language, settings.daemon.zone),
-    )
-
-
-def _rule(route: Any) -> Rule:
-    return compile_rule(
-        name=route.name,
-        destination=route.destination,
-        channels=route.channels,
-        instances=route.instances,
-        keywords=route.keywords,
-        pattern=route.pattern,
-        matter=route.matter,
-    )

@@ -14,12 +14,14 @@ from inbox_daemon.model import InstanceId, StoredFile
 from inbox_daemon.pipeline.answering import Answering, Firewall, Ways
 from inbox_daemon.pipeline.delivering import Delivering
 from inbox_daemon.pipeline.drafting import Drafting
+from inbox_daemon.pipeline.fetching import Fetcher
 from inbox_daemon.pipeline.following import Follower
 from inbox_daemon.pipeline.lane import Lane
 from inbox_daemon.pipeline.learning import Learning, Turns
 from inbox_daemon.pipeline.notifying import Notifier
 from inbox_daemon.pipeline.polling import Poller
 from inbox_daemon.pipeline.receive import day_in
+from inbox_daemon.pipeline.rendering import Wording
 from inbox_daemon.pipeline.reporting import Reporting
 from inbox_daemon.pipeline.rereading import Rereading
 from inbox_daemon.pipeline.texts import Texts
@@ -45,6 +47,11 @@ class Shop:
     reporting: Reporting
     folder: Path
     gap: Callable[[], Awaitable[None]] = field(repr=False)
+
+    @property
+    def offices(self) -> dict[str, str]:
+        """Names of destinations as people read them, where their settings give one."""
+        return {name: getattr(one.settings, "office_name", name) for name, one in self.instances.destinations.items()}
 
     @property
     def attempt(self) -> timedelta:
@@ -83,8 +90,16 @@ def reporting_of(settings: Settings) -> Reporting:
     )
 
 
-def dispatchers(shop: Shop, drafting: Drafting) -> dict[InstanceId, Lane]:
-    """The lane of each destination."""
+def dispatchers(shop: Shop, installation: str) -> dict[InstanceId, Lane]:
+    """The lane of each destination; `installation` is the tag of this database."""
+    settings = shop.settings
+    drafting = Drafting(
+        Wording(settings.daemon.language, settings.daemon.zone),
+        {name: one.plugin.kind for name, one in shop.instances.channels.items()},
+        installation,
+        texts=shop.texts,
+        offices=shop.offices,
+    )
 
     def one(name: InstanceId) -> Lane:
         destination = shop.instances.destinations[name]
@@ -174,9 +189,7 @@ def notifiers(shop: Shop) -> dict[InstanceId, Notifier]:
     }
 
 
-def followers(
-    shop: Shop, turns: Callable[[str], list[Turns]], changed: Callable[[], None]
-) -> dict[InstanceId, Follower]:
+def followers(shop: Shop, turns: list[Turns], changed: Callable[[], None]) -> dict[InstanceId, Follower]:
     """Who follows the tickets of each destination; `turns` are those who have to do with its tickets' states."""
 
     def one(name: InstanceId, adapter: TicketingAdapter) -> Follower:
@@ -191,7 +204,7 @@ def followers(
                 grace=timedelta(seconds=grace),
                 reporting=shop.reporting,
                 texts=shop.texts,
-                turns=turns(name),
+                turns=turns,
             ),
             database=shop.database,
             node=shop.node,
@@ -201,6 +214,19 @@ def followers(
         )
 
     return {name: one(name, adapter) for name, adapter in shop.adapters.items()}
+
+
+def fetcher(shop: Shop, fetched: Callable[[str, str, int], None]) -> Fetcher:
+    """Who fetches the files of messages."""
+    return Fetcher(
+        channels=shop.channels,
+        database=shop.database,
+        node=shop.node,
+        folder=shop.folder,
+        max_bytes=shop.settings.attachments.max_bytes,
+        policy=policy_of(shop.settings),
+        fetched=fetched,
+    )
 
 
 def pollers(shop: Shop, arrived: asyncio.Event) -> dict[InstanceId, Poller]:
