@@ -92,6 +92,26 @@ async def test_changes_come_in_order_for_one_office(database: Database) -> None:
     assert [(case, entry.body) for case, entry in rest] == [(mine.id, "k2")]
 
 
+async def test_only_an_agents_answer_of_this_case_is_taken_back_and_its_words_stay(database: Database) -> None:
+    book = StoredCaseBook(database)
+    case, other = await _open(book), await _open(book, "other")
+    answer, _ = await _add(book, case.id, "answer", "agent")
+    citizen, _ = await _add(book, case.id, "k2")
+    note, _ = await _add(book, case.id, "note", "note")
+    for entry in (citizen, note, 0, answer + 1000):
+        assert not await book.withdraw(case.id, entry)
+    for elsewhere in (other.id, "", "77", "²"):
+        assert not await book.withdraw(elsewhere, answer)
+    assert [one.direction for _, one in await book.changes(OFFICE, answer - 1, 1)] == ["agent"]
+    assert await book.withdraw(case.id, answer)
+    assert await book.withdraw(case.id, answer), "a second click is told the same"
+    assert await _add(book, case.id, "answer", "agent") == (answer, False), "a repeated post does not bring it back"
+    found = await book.read(case.id)
+    assert found is not None
+    assert [(one.direction, one.body) for one in found.entries if one.id == answer] == [("withdrawn", "answer")]
+    assert [one.direction for _, one in await book.changes(OFFICE, answer - 1, 1)] == ["withdrawn"]
+
+
 async def test_two_nodes_that_repeat_each_other_write_once(database: Database) -> None:
     with Database(database.url) as second:
         books = [StoredCaseBook(database), StoredCaseBook(second)]

@@ -4,9 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
-from inbox_daemon.model import InstanceId, MessageKey, Reference, StoredFile
+import pytest
+
+from inbox_daemon.errors import Gone, Permanent
+from inbox_daemon.model import (
+    CaseNumber,
+    EntryId,
+    InstanceId,
+    MessageKey,
+    Reference,
+    StoredFile,
+    Ticket,
+    TicketId,
+    TicketState,
+)
 from inbox_daemon.plugins import Case, CaseEntry
+from inbox_daemon.store.casebook import StoredCaseBook
+from inbox_daemon.store.database import Database
+from inbox_daemon.store.migrate import migrate
 from inbox_ticketing.ticketbook import plugin
 from support.contexts import lend_context
 
@@ -93,6 +110,7 @@ async def test_each_direction_has_its_meaning() -> None:
         _, cursor = await adapter.updates(None)
         for number, direction in enumerate(("citizen", "agent", "note"), start=1):
             book.add(number, 0, direction)
+        book.add(7, 0, "withdrawn", "La oficina")
         book.add(4, 0, "system", "La oficina", "closed")
         book.add(5, 0, "system", "La oficina", "open")
         book.add(6, 0, "system", "El sistema", "closed")
@@ -104,5 +122,35 @@ async def test_each_direction_has_its_meaning() -> None:
             (False, False, "closed"),
             (False, False, "reopened"),
             (False, True, "closed"),
+            (False, False, None),
         ]
         assert told[3].text == ""
+
+
+async def test_a_case_of_another_office_is_none_of_ours(tmp_path: Path) -> None:
+    with Database(f"sqlite:///{tmp_path / 'book.db'}") as database:
+        migrate(database)
+        book = StoredCaseBook(database)
+        case = await book.open_case(
+            office=InstanceId("salud"),
+            number=CaseNumber("4F7K-2"),
+            reference=Reference("4F7K-2/tag"),
+            subject="Taller",
+            key=MessageKey("4F7K-2.m1"),
+            heading="WhatsApp",
+            body="Hola",
+        )
+        key = MessageKey("page.1")
+        made, _ = await book.add_entry(case.id, key=key, direction="agent", heading="La oficina", body="De Salud")
+        async with lend_context("salud", book) as theirs, lend_context("fiduciaria", book) as ours:
+            salud = plugin.build(plugin.settings(office_name="Salud"), theirs)
+            fiduciaria = plugin.build(plugin.settings(office_name="Fiduciaria"), ours)
+            ticket, entry = TicketId(case.id), EntryId(str(made))
+            assert await salud.entry(ticket, entry) is not None
+            assert await fiduciaria.entry(ticket, entry) is None
+            assert list(await fiduciaria.thread(ticket)) == []
+            with pytest.raises(Gone):
+                await fiduciaria.set_state(Ticket(id=ticket, number="4F7K-2"), TicketState.CLOSED)
+            for state in (TicketState.WAITING, TicketState.REFERRED, TicketState.DELETED):
+                with pytest.raises(Permanent, match="open or closed"):
+                    await salud.set_state(Ticket(id=ticket, number="4F7K-2"), state)
