@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 
@@ -63,6 +63,11 @@ class Shop:
         """Channels by which citizens can be answered."""
         return {name: channel for name, channel in self.channels.items() if isinstance(channel, Replying)}
 
+    def open_until(self, instance: str, last_at: datetime) -> datetime | None:
+        """Until when somebody who wrote last then can be answered freely; None: there is no limit, or no answering."""
+        channel = self.replying.get(InstanceId(instance))
+        return None if channel is None else channel.window(last_at).open_until
+
     def kind_of(self, instance: str) -> str:
         """The kind of a channel's instance; its name where it is not configured any more."""
         found = self.instances.channels.get(InstanceId(instance))
@@ -99,6 +104,7 @@ def dispatchers(shop: Shop, installation: str) -> dict[InstanceId, Lane]:
         installation,
         texts=shop.texts,
         offices=shop.offices,
+        open_until=shop.open_until if settings.answers.show_window else lambda instance, at: None,
     )
 
     def one(name: InstanceId) -> Lane:

@@ -62,6 +62,10 @@ def eventually(holds: Callable[[], Any], *, seconds: float = 10.0, every: float 
     return found
 
 
+PLAIN = {"INBOX_NOTICES__OUT_OF_HOURS": "false", "INBOX_ANSWERS__SHOW_WINDOW": "false"}
+"""What depends on the hour of the day, or stands in every entry, is off unless a test turns it on (`environ`)."""
+
+
 @dataclass(slots=True)
 class Daemon:
     """One installation under `home`; `toml` is its configuration without listeners and state folder.
@@ -112,7 +116,7 @@ class Daemon:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env=os.environ | self.environ,
+                env=os.environ | PLAIN | self.environ,
             )
         if wait:
             self.wait_ready()

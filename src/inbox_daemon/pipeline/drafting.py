@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -106,7 +107,8 @@ class Drafting:
     """Words entries in the office's language. `channel_of` gives the kind of a channel instance.
 
     `installation` is the tag that makes references of this database unlike those of any other. `offices` are names of
-    destinations as people read them.
+    destinations as people read them. `open_until` tells until when somebody can be answered freely on a channel's
+    instance who wrote there at a moment.
     """
 
     def __init__(
@@ -118,8 +120,10 @@ class Drafting:
         texts: Texts,
         offices: Mapping[str, str] = MappingProxyType({}),
         share_address: bool = False,
+        open_until: Callable[[str, datetime], datetime | None] = lambda instance, at: None,
     ) -> None:
         self._installation = installation
+        self._open_until = open_until
         self._texts = texts
         self._offices = offices
         self._wording = wording
@@ -158,6 +162,8 @@ class Drafting:
         body = self._wording.body(shown)
         if work.conversation.ticket is None and (before := self._before(work)):
             body = f"{before}\n\n{body}"
+        if window := self._window(work):
+            body = f"{body}\n\n[{window}]"
         address = ""
         if self._share_address and not shown.reserved and work.handle is not None and work.handle.kind == "email":
             address = work.handle.value
@@ -170,6 +176,16 @@ class Drafting:
             sent_at=work.message.sent_at,
             automatic=work.message.automatic is not None,
         )
+
+    def _window(self, work: Work) -> str:
+        """Until when the citizen can be answered freely, where the channel sets a limit that is still ahead."""
+        message = work.message
+        if message.automatic is not None or message.type != "message":
+            return ""
+        until = self._open_until(message.instance, message.sent_at)
+        if until is None or until <= datetime.now(UTC):
+            return ""
+        return self._texts.say("window_note", until=self._texts.moment(until))
 
     def _before(self, work: Work) -> str:
         """What the first entry says of where the case comes from."""
