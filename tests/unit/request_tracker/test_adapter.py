@@ -14,8 +14,9 @@ import pytest
 from pydantic import ValidationError
 
 from contract.request_tracker_backstage import RtBackstage, rt_backstage
+from contract.ticketing_model import AgentFile
 from contract.ticketing_words import draft, entry, reference
-from inbox_daemon.errors import Credentials, Gone, Permanent, Uncertain
+from inbox_daemon.errors import Credentials, Gone, Permanent, Transient, Uncertain
 from inbox_daemon.model import Cursor, TicketId, TicketState
 from inbox_daemon.plugins import Context, Secret, WebhookRequest
 from inbox_ticketing.request_tracker import plugin
@@ -248,3 +249,103 @@ def test_the_sample_names_every_setting_and_its_default() -> None:
     for given in (as_given, table):
         secrets = {name: Secret("x") for name in ("token", "hint_secret") if name in given}
         plugin.settings.model_validate({name: value for name, value in (given | secrets).items() if name != "kind"})
+
+
+def settings_with(**changes: Any) -> Any:
+    good = {"url": "https://rt.salud.example", "token": Secret("x"), "account": "inbox", "queue": "Atencion"}
+    return plugin.settings.model_validate(good | changes)
+
+
+@pytest.mark.parametrize(
+    ("state", "status"),
+    [
+        (TicketState.OPEN, "open"),
+        (TicketState.IN_PROGRESS, "open"),
+        (TicketState.REOPENED, "open"),
+        (TicketState.WAITING, "stalled"),
+        (TicketState.SOLVED, "resolved"),
+        (TicketState.CLOSED, "resolved"),
+        (TicketState.REFERRED, None),
+        (TicketState.DUPLICATE, None),
+        (TicketState.NOT_COMPETENT, None),
+        (TicketState.DELETED, None),
+    ],
+)
+def test_states_are_read_backwards(state: TicketState, status: str | None) -> None:
+    assert settings_with().status_of(state) == status
+
+
+def test_a_lifecycle_of_its_own_has_its_own_words() -> None:
+    own = settings_with(states={"derivado": "referred", "ajeno": "not_competent"}, closed_status="archivado")
+    assert own.status_of(TicketState.REFERRED) == "derivado"
+    assert own.status_of(TicketState.NOT_COMPETENT) == "ajeno"
+    assert own.status_of(TicketState.CLOSED) == "archivado"
+    assert own.status_of(TicketState.WAITING) is None
+
+
+async def test_a_status_that_rt_refuses_is_told(rt: Rt) -> None:
+    ticket = await rt.adapter().open_ticket(draft(reference()))
+    with pytest.raises(Permanent, match=r"terminado.*isn't a valid status"):
+        await rt.adapter(closed_status="terminado").set_state(ticket, TicketState.CLOSED)
+    with pytest.raises(Permanent, match="referred"):
+        await rt.adapter().set_state(ticket, TicketState.REFERRED)
+
+
+async def test_an_ending_that_the_agent_chose_stays(rt: Rt) -> None:
+    adapter = rt.adapter()
+    ticket = await adapter.open_ticket(draft(reference()))
+    rt.state.set_status(rt.state.tickets[int(ticket.id)], "rejected", "agente")
+    await adapter.set_state(ticket, TicketState.SOLVED)
+    assert rt.state.tickets[int(ticket.id)].status == "rejected"
+    await adapter.set_state(ticket, TicketState.WAITING)
+    assert rt.state.tickets[int(ticket.id)].status == "stalled"
+
+
+async def test_hints_make_both_ways_of_learning(rt: Rt) -> None:
+    assert rt.adapter().capabilities.updates == "poll"
+    assert rt.adapter(hint_secret=Secret("clave")).capabilities.updates == "both"
+
+
+async def test_records_of_mails_are_no_answers_even_where_they_are_seen(
+    rt: Rt, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An administrator may have given ShowOutgoingEmail."""
+    monkeypatch.setattr("support.rt_fake_http.HIDDEN", frozenset())
+    adapter = rt.adapter()
+    ticket = await adapter.open_ticket(draft(reference()))
+    answer = await rt.agents.agent_answers(ticket.id, "Pasa la cuadrilla")
+    kinds = {str(one.id): one.kind for one in rt.state.transactions}
+    assert "EmailRecord" in kinds.values()
+    for number in kinds:
+        now = await adapter.entry(ticket.id, number)
+        assert (now is not None and now.public) is (number == answer), kinds[number]
+
+
+async def test_an_answer_of_nothing_is_not_public(rt: Rt) -> None:
+    adapter = rt.adapter()
+    ticket = await adapter.open_ticket(draft(reference()))
+    for text in ("", "  \n", "> hola\n> [ref:4F7K2-8.m1]"):
+        made = await rt.agents.agent_answers(ticket.id, text)
+        now = await adapter.entry(ticket.id, made)
+        assert now is not None
+        assert not now.public
+
+
+async def test_a_file_cut_on_its_way_is_not_taken_for_whole(rt: Rt, monkeypatch: pytest.MonkeyPatch) -> None:
+    adapter = rt.adapter()
+    ticket = await adapter.open_ticket(draft(reference()))
+    file = AgentFile(name="plano.pdf", media_type="application/pdf", content=bytes(range(256)) * 2000)
+    made = await rt.agents.agent_answers(ticket.id, "Va el plano", files=[file])
+    now = await adapter.entry(ticket.id, made)
+    [plan] = now.attachments
+
+    async def half(path: str, size: int) -> AsyncIterator[bytes]:
+        whole = b"".join([piece async for piece in whole_stream(path, size)])
+        yield whole[: len(whole) // 2]
+
+    whole_stream = adapter._rest.stream
+    monkeypatch.setattr(adapter._rest, "stream", half)
+    with pytest.raises(Transient):
+        assert b"".join([piece async for piece in adapter.fetch(plan)])
+    monkeypatch.undo()
+    assert b"".join([piece async for piece in adapter.fetch(plan)]) == file.content
