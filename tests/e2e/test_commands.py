@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import json
-import shutil
-import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,10 +13,8 @@ import pytest
 
 from e2e.world import ANA, BENITO, HOOK, SECRETS, assert_nobody_in, case_of, deliver, now, office
 from inbox_daemon.cli.main import main
-from support.daemon import Daemon, eventually, free_port
+from support.daemon import Daemon, eventually
 from support.graph_fake_citizens import body, sign
-
-ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -259,29 +254,3 @@ def test_migrate(cli: Cli, tmp_path: Path) -> None:
         assert newer.returncode == 78
         assert "newer" in said(newer)
         assert "remedy:" in said(newer)
-
-
-def test_the_demo_shows_its_tickets(tmp_path: Path) -> None:
-    (tmp_path / "config").mkdir()
-    shutil.copy(ROOT / "config" / "demo.toml", tmp_path / "config" / "demo.toml")
-    environ = {
-        "INBOX_PUBLIC__LISTEN": f"127.0.0.1:{free_port()}",
-        "INBOX_OPERATIONS__LISTEN": f"127.0.0.1:{free_port()}",
-    }
-    command = [sys.executable, "-m", "inbox_daemon", "demo"]
-    once = subprocess.run([*command, "--once"], cwd=tmp_path, env=environ, capture_output=True, check=False, timeout=60)
-    assert once.returncode == 0, said(once)
-    assert "Posted 6 signed WhatsApp messages of 5 people." in said(once)
-    assert said(once).count("/case/") == 5
-    for secret in (tmp_path / "var/demo/secrets").iterdir():
-        assert secret.stat().st_mode & 0o077 == 0
-        assert_nobody_in(said(once) + (tmp_path / "var/demo/daemon.log").read_text("utf-8"), secret.read_text("utf-8"))
-    going_on = subprocess.Popen(command, cwd=tmp_path, env=environ, stdout=subprocess.PIPE, text=True)
-    assert going_on.stdout is not None
-    lines = iter(going_on.stdout.readline, "")
-    assert any("Ctrl-C ends the demo." in line for line in lines)
-    going_on.send_signal(signal.SIGINT)
-    began = time.monotonic()
-    assert going_on.wait(20) == 0
-    assert time.monotonic() - began < 15
-    going_on.stdout.close()

@@ -83,7 +83,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _play(args: argparse.Namespace, config: Path, settings: Settings, instances: Instances, phones: Phones) -> int:
     log = settings.state_dir / "daemon.log"
-    with log.open("w", encoding="utf-8") as file:
+    with log.open("a", encoding="utf-8") as file:  # another demo may be writing to it
         command = [sys.executable, "-m", "inbox_daemon", "--config", str(config), "run"]
         daemon = subprocess.Popen(command, stderr=file)  # noqa: S603 - our own program
     try:
@@ -146,13 +146,13 @@ def _find_ports(config: Path) -> None:
             with socket.socket() as probe:
                 probe.bind((host, 0))
                 other = probe.getsockname()[1]
-            _take_instead(port, other, f"INBOX_{table}__LISTEN", f"{host}:{other}")
+            os.environ[f"INBOX_{table}__LISTEN"] = f"{host}:{other}"
+            _say_taken(port, other, f"INBOX_{table}__LISTEN")
 
 
-def _take_instead(port: int, other: int, variable: str, value: str) -> None:
-    os.environ[variable] = value
+def _say_taken(port: int, other: int, variable: str) -> None:
     print(f"Port {port} is in use, so {other} is taken. In other terminals first:")
-    print(f"  export {variable}={value}")
+    print(f"  export {variable}={os.environ[variable]}")
 
 
 def _free(host: str, port: int) -> bool:
@@ -175,10 +175,9 @@ def _phones(settings: Settings, instances: Instances) -> Phones:
     port = wanted.port or 0 if wanted.hostname == "127.0.0.1" else 0
     listener = socket.create_server(("127.0.0.1", port if _free("127.0.0.1", port) else 0))
     taken = listener.getsockname()[1]
-    if taken == port:
-        os.environ[GRAPH_URL] = own.graph_url
-    else:
-        _take_instead(port, taken, GRAPH_URL, f"http://127.0.0.1:{taken}")
+    os.environ[GRAPH_URL] = f"http://127.0.0.1:{taken}"
+    if port not in {0, taken}:
+        _say_taken(port, taken, GRAPH_URL)
     host, hooks = settings.public.address
     account = Account(
         number_id=own.phone_number_id,
