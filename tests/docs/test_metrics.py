@@ -18,7 +18,7 @@ TABLE = ROOT / "systemd" / "README.md"
 RULES = ROOT / "config" / "alerts.rules.yml"
 DASHBOARD = ROOT / "config" / "dashboard.json"
 ENDINGS = {"counter": "_total", "info": "_info"}
-LABELS = {"instance", "destination", "outcome", "reason", "type", "what", "job"}
+LABELS = {"instance", "channel", "destination", "outcome", "reason", "type", "what", "job"}
 NAME = re.compile(r"\b(?:inbox|process)_[a-z0-9_]+\b")
 Row = tuple[str, str, str, str]
 
@@ -109,6 +109,8 @@ def test_what_has_to_wake_somebody_does() -> None:
     for name in (
         "inbox_parked",
         "inbox_queue_oldest_seconds",
+        "inbox_answers_oldest_seconds",
+        "inbox_answers_total",
         "inbox_instance_up",
         "inbox_instance_stopped",
         "inbox_ledger_imbalance",
