@@ -117,8 +117,27 @@ async def test_behind_a_ticket_that_could_not_be_opened_nobody_waits_for_the_sys
         lambda c: c.execute(update(dispatch).where(dispatch.c.id == 1).values(kind="open", state="parked"))
     )
     assert await desk.looks() == 0
+    assert await desk.looks(since=now() - 8 * HOUR) == 0, "not even while it is down"
     await desk.hears("hola", by="luis")
     assert await desk.looks() == 0, "nor does it make an outage longer"
+
+
+async def test_a_step_that_fails_while_others_are_taken_is_no_outage(database: Database) -> None:
+    desk = Desk(database, notices=QUIET)
+    await desk.hears("hola")
+    await desk.hears("hola", by="luis")
+    assert await desk.goes_down(for_=timedelta(minutes=110)) == 0
+    await database.run(
+        lambda c: c.execute(
+            update(dispatch).where(dispatch.c.conversation_id == 2).values(state="done", done_at=now() - HOUR)
+        )
+    )
+    await database.run(
+        lambda c: c.execute(
+            update(dispatch).where(dispatch.c.conversation_id == 1).values(first_tried_at=now() - 5 * HOUR)
+        )
+    )
+    assert await desk.looks() == 0
 
 
 async def test_refused_credentials_are_an_outage_and_steps_that_are_not_due_are_none(database: Database) -> None:
