@@ -121,6 +121,7 @@ def _own_config() -> Path:
     home = Path("inbox-demo")
     (home / CONFIG.parent).mkdir(parents=True, exist_ok=True)
     os.chdir(home)
+    print(f"The demo lives in {Path.cwd()}: give the commands it names there.")
     CONFIG.write_text(files("inbox_daemon").joinpath("demo.toml").read_text("utf-8"), "utf-8")
     return CONFIG
 
