@@ -7,7 +7,8 @@ a search by the number finds it or does not, and tells the ticket in which it wa
 from __future__ import annotations
 
 import itertools
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 from datetime import datetime
 from typing import Any
 from urllib.parse import quote as url_quote
@@ -169,7 +170,7 @@ class Reader:
             return ""
         return parse.read_content(answer.json).decode("utf-8", "replace")
 
-    async def fetch(self, attachment: Attachment) -> AsyncIterator[bytes]:
+    async def fetch(self, attachment: Attachment) -> AsyncGenerator[bytes, None]:
         """Stream the bytes of a file, never more than one piece of the answer in memory."""
         number = attachment.remote
         wanted = [{"field": "id", "value": number}]
@@ -179,9 +180,10 @@ class Reader:
         size = parse.read_part(found[0]).size
         content = ContentReader()
         try:
-            async for piece in self._rest.stream(f"/attachment/{number}", size or 0):
-                if decoded := content.feed(piece):
-                    yield decoded
+            async with aclosing(self._rest.stream(f"/attachment/{number}", size or 0)) as pieces:
+                async for piece in pieces:
+                    if decoded := content.feed(piece):
+                        yield decoded
         except ValueError as error:
             raise Transient(f"{self._instance}: Request Tracker's answer is not a file") from error
         if not content.complete:

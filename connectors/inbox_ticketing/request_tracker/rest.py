@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -88,7 +88,7 @@ class RestClient:
         url = self._settings.mail_gate_url or ""
         return await self._call("POST", url, write=True, want_json=False, data=dict(fields), token=False)
 
-    async def stream(self, path: str, size: int) -> AsyncIterator[bytes]:
+    async def stream(self, path: str, size: int) -> AsyncGenerator[bytes, None]:
         """The body of `path` as it comes in, of about `size` bytes; nothing is kept."""
         url = f"{self.base}{path}"
         where = f"{self._context.instance}: Request Tracker at {urlsplit(url).netloc}"

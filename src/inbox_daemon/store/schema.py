@@ -495,7 +495,7 @@ casebook_entry = Table(
     _key(),
     _to("casebook_case", name="case_id"),
     Column("key", Text, nullable=False),
-    # citizen | agent | note | system
+    # citizen | agent | note | system | withdrawn (an agent's answer, taken back)
     Column("direction", Text, nullable=False),
     Column("heading", Text, nullable=False),
     Column("body", Text, nullable=False),

@@ -6,7 +6,7 @@ import hashlib
 import hmac
 import json
 import tomllib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -339,7 +339,7 @@ async def test_a_file_cut_on_its_way_is_not_taken_for_whole(rt: Rt, monkeypatch:
     now = await adapter.entry(ticket.id, made)
     [plan] = now.attachments
 
-    async def half(path: str, size: int) -> AsyncIterator[bytes]:
+    async def half(path: str, size: int) -> AsyncGenerator[bytes, None]:
         whole = b"".join([piece async for piece in whole_stream(path, size)])
         yield whole[: len(whole) // 2]
 
