@@ -162,7 +162,7 @@ def test_a_download_that_fails_at_first(running: Daemon, graph: GraphFake, vecin
 def test_an_address_that_expires_between_asking_and_fetching(running: Daemon, graph: GraphFake, vecina: Phone) -> None:
     part = graph.add_file(PICTURE, "image/jpeg")
     present, graph.now = graph.now, graph.now - timedelta(minutes=30)
-    stale = graph._address(part["id"])
+    stale = graph.address(part["id"])
     graph.now = present
     graph.fail("media", Fault(url=stale))
     before = len(graph.seen)
