@@ -105,6 +105,12 @@ def test_check_names_all_mistakes_with_place_and_remedy(cli: Cli, tmp_path: Path
         assert said(done).count("remedy: ") == 2
 
 
+def test_everything_can_be_asked_before_the_first_run(cli: Cli, tmp_path: Path) -> None:
+    done = cli(office(tmp_path), "check", "--online")
+    assert done.returncode == 69  # there is no Meta here
+    assert "salud: fine" in said(done)
+
+
 def test_a_configuration_that_is_not_there(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "inbox_daemon", "--config", str(tmp_path / "no.toml"), "check"],
@@ -143,7 +149,7 @@ def test_simulate_goes_the_whole_way_and_one_id_is_one_message(cli: Cli, running
 
 def test_simulate_says_what_is_wrong(cli: Cli, running: Daemon, tmp_path: Path) -> None:
     unknown = cli(running, "simulate", "whatsapp-otro")
-    assert unknown.returncode == 78
+    assert unknown.returncode == 64
     assert "use one of: whatsapp-centro" in said(unknown)
     assert cli(office(tmp_path), "simulate", "whatsapp-centro").returncode == 69
 
@@ -182,6 +188,7 @@ def test_the_parked_are_listed_shown_retried_and_discarded(cli: Cli, running: Da
         assert refused.returncode == 64
         assert "is not parked" in said(refused)
     assert cli(running, "parked", "retry").returncode == 64
+    assert cli(running, "replay", "E999999").returncode == 64
     [books] = [json.loads(line) for line in printed(cli, running, "ledger", "--json").splitlines()]
     assert (books["balance"], books["parked"], books["ignored"]["discarded"]) == (0, 1, 2)
 

@@ -16,7 +16,7 @@ from typing import Any, TypeAlias
 import orjson
 
 from inbox_daemon.cli import main as frame
-from inbox_daemon.errors import Permanent, SettingsError
+from inbox_daemon.errors import Permanent
 from inbox_daemon.explanation import describe_event, describe_handle
 from inbox_daemon.model import Envelope, InstanceId
 
@@ -115,7 +115,7 @@ def _channel(kind: str, stack: ExitStack) -> Explain:
 
     if kind not in registry.installed().channels:
         known = ", ".join([*registry.installed().channels, "handles"])
-        raise SettingsError(f"there is no kind {kind!r} to explain", remedy=f"use one of: {known}")
+        raise frame.Misuse(f"there is no kind {kind!r} to explain", remedy=f"use one of: {known}")
     plugin = registry.channel_plugin(kind)
     settings = plugin.settings.model_construct()
     runner = stack.enter_context(asyncio.Runner())

@@ -96,9 +96,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     return _run(cast("Command", import_module(f"inbox_daemon.cli.{args.command}")), args)
 
 
+class Misuse(SettingsError):
+    """What was named on the command line is not there: the configuration is not to blame."""
+
+
 def _run(command: Command, args: argparse.Namespace) -> int:
     try:
         return command.run(args)
+    except Misuse as error:
+        return _fail(USAGE, str(error), args)
     except SettingsError as error:
         return _fail(CONFIGURATION, str(error), args)
     except EdgeError as error:

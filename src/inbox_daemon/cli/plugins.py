@@ -52,7 +52,7 @@ def run(args: argparse.Namespace) -> int:
                 broken.append(error)
     if not sheets and not broken and args.kind:
         known = {*kinds.channels, *kinds.ticketing}
-        raise SettingsError(f'no plug-in "{args.kind}" is installed', remedy=mistakes.suggestion(args.kind, known))
+        raise frame.Misuse(f'no plug-in "{args.kind}" is installed', remedy=mistakes.suggestion(args.kind, known))
     lines = [json.dumps(sheets, ensure_ascii=False, indent=2)] if args.json else _text(sheets, in_full=bool(args.kind))
     for line in lines:
         print(line)

@@ -68,6 +68,9 @@ def run(args: argparse.Namespace) -> int:
         print(f"{marked} envelope{'' if marked == 1 else 's'} to be read again")
         if args.wait and marked:
             _watch(database, marked)
+    if len(set(ids)) > marked:
+        print(f"{len(set(ids)) - marked} of them are not there, or are being read anyway", file=sys.stderr)
+        return frame.USAGE
     return frame.OK
 
 

@@ -28,7 +28,6 @@ def add_parser(subparsers: frame.Subparsers) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print; raises `SettingsError` when KIND is not installed."""
     from inbox_daemon import registry
-    from inbox_daemon.errors import SettingsError
     from inbox_daemon.settings import mistakes
 
     kinds = registry.installed()
@@ -38,6 +37,6 @@ def run(args: argparse.Namespace) -> int:
         sample = registry.ticketing_plugin(args.kind).sample
     else:
         known = {*kinds.channels, *kinds.ticketing}
-        raise SettingsError(f'no plug-in "{args.kind}" is installed', remedy=mistakes.suggestion(args.kind, known))
+        raise frame.Misuse(f'no plug-in "{args.kind}" is installed', remedy=mistakes.suggestion(args.kind, known))
     sys.stdout.write(sample.rstrip("\n") + "\n")
     return frame.OK

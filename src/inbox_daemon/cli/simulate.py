@@ -10,7 +10,6 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from inbox_daemon.cli import main as frame
-from inbox_daemon.errors import SettingsError
 
 if TYPE_CHECKING:
     from inbox_daemon.plugins import WebhookRequest
@@ -63,7 +62,7 @@ def run(args: argparse.Namespace) -> int:
     channel = instances.channels.get(InstanceId(args.instance))
     if channel is None:
         known = ", ".join(instances.channels) or "none is configured"
-        raise SettingsError(f"there is no channel {args.instance!r}", remedy=f"use one of: {known}")
+        raise frame.Misuse(f"there is no channel {args.instance!r}", remedy=f"use one of: {known}")
     if channel.plugin.simulate is None:
         print(f"{args.instance}: this kind of channel is asked, not posted to; send it a real message", file=sys.stderr)
         return frame.USAGE

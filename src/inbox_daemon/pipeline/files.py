@@ -5,11 +5,16 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
+import time
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
 from tempfile import mkstemp
 
 from inbox_daemon.errors import Permanent
+
+ABANDONED_SECONDS = 3600.0
+"""A half-written file that was not touched for so long is nobody's any more: no fetch takes as long."""
 
 
 def path_of(folder: Path, sha256: str) -> Path:
@@ -74,6 +79,8 @@ class _Part:
 
 
 def sweep(folder: Path) -> None:
-    """Remove what an earlier life left half written. Called at start, while nothing is being written."""
+    """Remove what an earlier life left half written. Called at start; other nodes may be writing to the same folder."""
     for part in folder.glob("part-*"):
-        part.unlink(missing_ok=True)
+        with suppress(FileNotFoundError):
+            if time.time() - part.stat().st_mtime > ABANDONED_SECONDS:
+                part.unlink()

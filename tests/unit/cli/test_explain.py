@@ -120,7 +120,7 @@ def test_standard_input(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFi
 
 
 def test_an_unknown_kind_is_told_with_the_known_ones(capfd: pytest.CaptureFixture[str]) -> None:
-    assert main(["explain", "fax", "x"]) == 78
+    assert main(["explain", "fax", "x"]) == 64
     said = capfd.readouterr().err
     assert "whatsapp" in said
     assert "handles" in said

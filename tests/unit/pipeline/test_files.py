@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -42,3 +43,13 @@ async def test_a_disk_that_fills_up_in_the_middle_leaves_nothing(
     with pytest.raises(OSError, match="No space"):
         await files.store(tmp_path, _chunks(), 1000)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_start_removes_what_was_abandoned_and_nothing_that_another_node_writes(tmp_path: Path) -> None:
+    old, new = tmp_path / "part-old", tmp_path / "part-new"
+    for part in (old, new):
+        part.write_bytes(b"half")
+    long_ago = time.time() - files.ABANDONED_SECONDS - 1
+    os.utime(old, (long_ago, long_ago))
+    files.sweep(tmp_path)
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["part-new"]
