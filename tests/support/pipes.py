@@ -17,6 +17,8 @@ from sqlalchemy import Connection
 from inbox_channels.whatsapp import plugin as whatsapp
 from inbox_daemon.model import Envelope, InstanceId
 from inbox_daemon.pipeline.answering import Answering, Firewall, Ways
+from inbox_daemon.pipeline.asking import Asking
+from inbox_daemon.pipeline.case_status import CaseStatus
 from inbox_daemon.pipeline.delivering import Delivering
 from inbox_daemon.pipeline.drafting import Drafting
 from inbox_daemon.pipeline.filing import Filing
@@ -24,7 +26,7 @@ from inbox_daemon.pipeline.firewall import LoopFirewall
 from inbox_daemon.pipeline.following import Follower
 from inbox_daemon.pipeline.intake import Intake
 from inbox_daemon.pipeline.lane import Lane
-from inbox_daemon.pipeline.learning import Learning
+from inbox_daemon.pipeline.learning import Learning, Turns
 from inbox_daemon.pipeline.notifying import Notifier
 from inbox_daemon.pipeline.parsing import Parser
 from inbox_daemon.pipeline.receive import day_in
@@ -76,6 +78,9 @@ class Pipes:
         grace: timedelta = timedelta(0),
         firewall: Firewall | None = None,
         telling: Telling | None = None,
+        asking: Asking | None = None,
+        status: CaseStatus | None = None,
+        turns: Sequence[Turns] = (),
     ) -> None:
         self.database = database
         self.node = node
@@ -97,6 +102,8 @@ class Pipes:
                 wording=wording,
                 firewall=firewall if isinstance(firewall, LoopFirewall) else None,
                 telling=telling,
+                asking=asking,
+                status=status,
             ),
             parser=Parser(),
             node=node,
@@ -173,6 +180,7 @@ class Pipes:
                     grace=grace,
                     reporting=self.reporting,
                     texts=self.texts,
+                    turns=turns,
                 ),
                 database=database,
                 node=node,
