@@ -6,8 +6,12 @@ import json
 import os
 import re
 import subprocess
+import tomllib
 from collections.abc import Iterator
+from datetime import datetime, time
 from pathlib import Path
+from typing import get_args
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -15,7 +19,15 @@ from docs.pages import ENGLISH, ROOT, SPANISH, blocks, first_cells, headings, se
 from inbox_daemon.cli import main as frame
 from inbox_daemon.cli.main import COMMANDS, main
 from inbox_daemon.explanation import describe_handle
-from inbox_daemon.model import Automatic, Content
+from inbox_daemon.model import Automatic, Content, TicketState
+from inbox_daemon.pipeline.hours import ServiceHours
+from inbox_daemon.pipeline.queries import read
+from inbox_daemon.pipeline.reporting import ALWAYS
+from inbox_daemon.pipeline.triage import Option, Understood, understand
+from inbox_daemon.settings import Settings, wording
+from inbox_daemon.settings.credentials import bare
+from inbox_daemon.settings.dialogue import Answers, Report, Service
+from inbox_daemon.settings.tables import Daemon, DestinationTable
 
 PAGES = [
     ENGLISH,
@@ -29,6 +41,10 @@ PAGES = [
 BOTH = pytest.mark.parametrize("page", [ENGLISH, SPANISH], ids=["en", "es"])
 COMMAND_HEADINGS = ("## Commands", "## Comandos")
 MAP_HEADINGS = ("## Map of the tree", "## Mapa del árbol")
+ANSWER_HEADINGS = ("## Answers to citizens", "## Respuestas a las personas")
+STATE_HEADINGS = ("### What the ticket is told", "### Qué se le dice al ticket")
+NOTICE_HEADINGS = ("### Hours, notices, menu", "### Horario, avisos, menú")
+TEXT_HEADINGS = ("### Texts", "### Textos")
 
 
 @pytest.fixture(autouse=True)
@@ -99,25 +115,35 @@ def test_the_shell_lines_name_targets_and_files_that_are_there(page: Path) -> No
 # ---------------------------------------------------------------- the first configuration
 
 
+def put_in(more: str, base: str) -> str:
+    """A configuration with further tables, each put into the one of its name where that is there, as the page says."""
+    for table in re.findall(r"^\[.*?(?=^\[|\Z)", more, re.DOTALL | re.MULTILINE):
+        head = table.splitlines(keepends=True)[0]
+        is_there = head in base and not head.startswith("[[")
+        base = base.replace(head, table) if is_there else f"{base}\n{table}"
+    return base
+
+
 @BOTH
 def test_the_configuration_shown_passes_check(
     page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    [shown] = blocks(page, "toml")
-    for name in re.findall(r'credential = "([^"]+)"', shown):
+    small, more = blocks(page, "toml")
+    for name in re.findall(r'credential = "([^"]+)"', small):
         (tmp_path / name).write_text("invented", "utf-8")
     monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
     monkeypatch.setenv("STATE_DIRECTORY", str(tmp_path))
     file = tmp_path / "inbox.toml"
-    file.write_text(shown, "utf-8")
-    code = main(["--config", str(file), "check"])
-    said = capsys.readouterr()
-    assert (code, said.out, said.err) == (0, "OK: 2 channels, 2 destinations, 1 route\n", "")
+    for shown in (small, put_in(more, small)):
+        file.write_text(shown, "utf-8")
+        code = main(["--config", str(file), "check"])
+        said = capsys.readouterr()
+        assert (code, said.out, said.err) == (0, "OK: 2 channels, 2 destinations, 1 route\n", "")
 
 
 @BOTH
 def test_each_secret_of_the_configuration_is_handed_over_and_no_other(page: Path) -> None:
-    [shown], [unit] = blocks(page, "toml"), blocks(page, "ini")
+    shown, [unit] = "".join(blocks(page, "toml")), blocks(page, "ini")
     handed_over = dict(re.findall(r"^LoadCredential=([^:]+):(.+)$", unit, re.MULTILINE))
     assert sorted(handed_over) == sorted(re.findall(r'credential = "([^"]+)"', shown))
     assert all(path == f"/etc/inbox-daemon/credentials/{name}" for name, path in handed_over.items())
@@ -193,6 +219,69 @@ def test_the_addresses_are_those_that_are_served(page: Path) -> None:
     assert {one.split("/")[1] for one in served} == {one.split("/")[1] for one in shown}
 
 
+# ---------------------------------------------------------------- answers
+
+
+@BOTH
+def test_each_key_named_exists_with_the_default_told(page: Path) -> None:
+    named = re.findall(r"`([a-z]+)\.([a-z_]+)( = \S+)?`(?: \((\d+)(?=[);]))?", text(page))
+    told = 0
+    for table, key, _, default in named:
+        if table in Settings.model_fields and (table, key) != ("parked", "list"):
+            model = bare(Settings.model_fields[table].annotation)
+            assert key in model.model_fields, f"{table}.{key}"
+            if default:
+                assert model.model_fields[key].default == float(default), f"{table}.{key}"
+                told += 1
+    assert told >= 12
+    own = {"grace_seconds", "on_failed", "public_states", "refer_to"}
+    assert own <= DestinationTable.model_fields.keys()
+    assert [key for key in own if key not in text(page)] == []
+    assert [key for key in Answers.model_fields if f"`answers.{key}" not in text(page)] == []
+
+
+@BOTH
+def test_the_states_told_are_those_there_are(page: Path) -> None:
+    rows = re.findall(r"^\| `(\w+)` \| ([^|]+) \|", section(page, *STATE_HEADINGS), re.MULTILINE)
+    assert [state for state, when in rows if "answers.report" in when] == list(get_args(Report))
+    assert sorted(state for state, when in rows if "answers.report" not in when) == sorted(ALWAYS)
+    states = ", ".join(TicketState)
+    assert states in " ".join(section(page, *NOTICE_HEADINGS).split())
+
+
+@BOTH
+def test_every_text_has_its_row_with_its_places(page: Path) -> None:
+    shown = {}
+    for names, places in re.findall(r"^\| (`.+?) \|(.*?)\|", section(page, *TEXT_HEADINGS), re.MULTILINE):
+        for name in re.findall(r"`(\w+)`", names):
+            assert name not in shown, name
+            shown[name] = set(re.findall(r"\{(\w+)\}", places))
+    for language in get_args(Daemon.model_fields["language"].annotation):
+        assert shown == {name: wording.places(words) for name, words in wording.language(language).texts.items()}
+
+
+@BOTH
+def test_the_example_means_what_is_said_of_it(page: Path) -> None:
+    given = tomllib.loads(blocks(page, "toml")[1])
+    service = Service.model_validate(given["service"])
+    zone = ZoneInfo("America/Argentina/Cordoba")
+    hours = ServiceHours.load(service, zone, ROOT)
+    for day in given["service"]["closed_on"]:
+        noon = datetime.combine(day, time(12), tzinfo=zone)
+        assert day.weekday() < 5
+        assert not hours.is_open(noon)
+        assert ServiceHours.load(service.model_copy(update={"closed_on": ()}), zone, ROOT).is_open(noon)
+    options = [
+        Option(title=one["title"], destination=one["destination"], keywords=tuple(one["keywords"] or ()))
+        for one in (option | {"keywords": option.get("keywords")} for option in given["triage"]["options"])
+    ]
+    for words in ("1", "la uno", "salud", "busco un médico"):
+        meant = understand(words, "", options)
+        assert isinstance(meant, Understood)
+        assert meant.option.destination == "salud"
+    assert read("estado PA95A-3") is not None
+
+
 # ---------------------------------------------------------------- places and links
 
 
@@ -238,7 +327,7 @@ def test_the_spanish_page_keeps_pace() -> None:
     for language in ("toml", "ini"):
         assert blocks(ENGLISH, language) == blocks(SPANISH, language)
     for page in (ENGLISH, SPANISH):
-        assert len(blocks(page, "text")) == 4
+        assert len(blocks(page, "text")) == 5
 
 
 def test_the_spanish_page_shows_every_command_line_of_the_english_one() -> None:
@@ -248,8 +337,8 @@ def test_the_spanish_page_shows_every_command_line_of_the_english_one() -> None:
 
 @pytest.mark.parametrize(
     ("english", "spanish"),
-    [COMMAND_HEADINGS, ("## HTTP", "## HTTP"), MAP_HEADINGS],
-    ids=["commands", "http", "map"],
+    [COMMAND_HEADINGS, ("## HTTP", "## HTTP"), MAP_HEADINGS, ANSWER_HEADINGS, STATE_HEADINGS, TEXT_HEADINGS],
+    ids=["commands", "http", "map", "answers", "states", "texts"],
 )
 def test_tables_have_the_same_rows_in_both(english: str, spanish: str) -> None:
     def codes(page: Path, heading: str) -> list[str]:
