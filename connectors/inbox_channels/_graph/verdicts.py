@@ -232,7 +232,7 @@ def to_error(fault: GraphFault, *, doing: str, harmless: bool) -> EdgeError:
     message = f"{doing}: {verdict.words} ({name})"
     match verdict.outcome:
         case Outcome.LATER:
-            return Transient(message, retry_after=fault.wait or verdict.wait)
+            return Transient(message, retry_after=verdict.wait if fault.wait is None else fault.wait)
         case Outcome.UNKNOWN:
             return Transient(message, retry_after=fault.wait) if harmless else Uncertain(message)
         case Outcome.NEVER:

@@ -11,7 +11,7 @@ from pathlib import Path
 import structlog
 from sqlalchemy import Connection
 
-from inbox_daemon.errors import EdgeError, Gone, Permanent
+from inbox_daemon.errors import EdgeError, Gone, Permanent, Transient
 from inbox_daemon.model import Envelope, InstanceId
 from inbox_daemon.pipeline import files
 from inbox_daemon.plugins import Channel, Fetching
@@ -24,6 +24,8 @@ PARALLEL = 4
 LEASE = timedelta(minutes=10)
 FETCH_SECONDS = 300.0
 IDLE_SECONDS = 2.0
+MOST_WRONG = 4
+"""How often a file may come with other bytes than were announced before it is given up."""
 
 
 class Fetcher:
@@ -71,9 +73,11 @@ class Fetcher:
             async with asyncio.timeout(FETCH_SECONDS):
                 size, sha256 = await self._store(wanted)
         except (Gone, Permanent) as error:
-            await self._give_up(wanted, str(error))
+            self._log.warning("attachment.refused", instance=wanted.instance, reason=str(error))
+            await self._give_up(wanted, _told(error))
         except (EdgeError, TimeoutError, OSError) as error:
-            await self._later(wanted, str(error) or type(error).__name__)
+            wish = error.retry_after if isinstance(error, Transient) else None
+            await self._later(wanted, str(error) or type(error).__name__, wish)
         except Exception as error:  # noqa: BLE001 - a bug in one fetch must not end the others
             self._log.exception("attachment.crashed", instance=wanted.instance, attachment=wanted.id)
             await self._later(wanted, type(error).__name__)
@@ -89,7 +93,7 @@ class Fetcher:
         if channel is None:
             raise OSError("the channel it came by is not configured any more")
         if not isinstance(channel, Fetching):
-            raise Permanent("el canal no entrega archivos")
+            raise Permanent("the channel hands no files over", told="el canal no entrega archivos")
         envelope = await self._database.read(lambda connection: _envelope(connection, wanted.envelope_id))
         chunks = channel.fetch(wanted.attachment, envelope)
         try:
@@ -98,11 +102,14 @@ class Fetcher:
             if isinstance(chunks, AsyncGenerator):  # cut off in the middle: its connection is let go now
                 await chunks.aclose()
         if wanted.attachment.sha256 not in {None, sha256}:
+            if wanted.attempts >= MOST_WRONG:
+                raise Permanent("the bytes are never the ones announced", told="llegó dañado")
             raise OSError("the bytes are not the ones announced (another hash)")
         return size, sha256
 
-    async def _later(self, wanted: Wanted, reason: str) -> None:
+    async def _later(self, wanted: Wanted, reason: str, wish: timedelta | None = None) -> None:
         delay = backoff(self._policy, wanted.attempts, random.random())  # noqa: S311 - spreads retries
+        delay = max(delay, wish or delay)
         expires = wanted.attachment.expires_at
         spent = expires is not None and expires < datetime.now(UTC)
         if spent or wanted.attempts >= 40:
@@ -118,8 +125,15 @@ class Fetcher:
         self._log.warning("attachment.failed", instance=wanted.instance, attachment=wanted.id, reason=reason)
 
 
+def _told(error: Gone | Permanent) -> str:
+    """Why a file can't be had, as its office reads it."""
+    if isinstance(error, Gone):
+        return "venció en el canal de origen" if error.reason == "expired" else "ya no está en el canal de origen"
+    return error.told or "el canal no lo entregó"
+
+
 def _envelope(connection: Connection, envelope_id: int) -> Envelope:
     found = envelopes.read(connection, envelope_id)
     if found is None:
-        raise Permanent("el mensaje original ya no está")
+        raise Permanent("its envelope is gone", told="el mensaje original ya no está")
     return found

@@ -28,7 +28,8 @@ async def store(folder: Path, chunks: AsyncIterator[bytes], max_bytes: int) -> t
     try:
         async for chunk in chunks:
             if part.size + len(chunk) > max_bytes:
-                raise Permanent(f"supera el límite de {max_bytes / 1_000_000:g} MB")  # noqa: TRY301
+                words = f"supera el límite de {max_bytes / 1_000_000:g} MB"
+                raise Permanent(words, told=words)  # noqa: TRY301
             part.write(chunk)
         await asyncio.to_thread(part.keep)
     except BaseException:
