@@ -13,7 +13,7 @@ import aiohttp
 from inbox_channels._graph import webhook
 from inbox_channels._graph.client import GraphClient, GraphPlace
 from inbox_channels._graph.reading import children, word
-from inbox_channels._graph.verdicts import GraphFault, to_error
+from inbox_channels._graph.verdicts import GraphFault, to_error, wait_hint
 from inbox_channels.whatsapp import compose
 from inbox_channels.whatsapp.rules import sending_rules
 from inbox_channels.whatsapp.settings import WhatsAppSettings
@@ -90,7 +90,7 @@ class WhatsAppChannel:
                 if answer.status == 410:
                     raise Gone("fetching a file: Meta no longer has it", reason="deleted")
                 if answer.status not in (403, 404) or last:
-                    raise self._no_file(answer.status, attachment)
+                    raise self._no_file(answer.status, wait_hint(answer.headers), attachment)
 
     async def _media_url(self, attachment: Attachment) -> str:
         if not _MEDIA_ID.fullmatch(attachment.remote):
@@ -111,14 +111,14 @@ class WhatsAppChannel:
             raise Transient("asking where a file is: the answer holds no address")
         return url
 
-    def _no_file(self, status: int, attachment: Attachment) -> EdgeError:
+    def _no_file(self, status: int, wait: timedelta | None, attachment: Attachment) -> EdgeError:
         if 300 <= status < 400:
             return Permanent("fetching a file: its address leads on to another one, which is not followed")
         if status in (403, 404):
             if self._why(attachment) == "expired":
                 return Gone("fetching a file: its id has expired", reason="expired")
             return Transient("fetching a file: a fresh address holds nothing yet")
-        return to_error(GraphFault(status=status), doing="fetching a file", harmless=True)
+        return to_error(GraphFault(status=status, wait=wait), doing="fetching a file", harmless=True)
 
     def _why(self, attachment: Attachment) -> str:
         expired = attachment.expires_at is not None and self._context.now() >= attachment.expires_at
