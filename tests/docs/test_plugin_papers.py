@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import re
 import tomllib
+from dataclasses import fields
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,11 +14,20 @@ from typing import Any
 import pytest
 
 from docs.pages import ROOT, blocks, first_cells, headings, section, text
-from inbox_daemon import registry
+from inbox_daemon import errors, registry
 from inbox_daemon.cli.main import COMMANDS
 from inbox_daemon.errors import Credentials, Permanent
-from inbox_daemon.model import Envelope, InstanceId, Message, Proof
-from inbox_daemon.plugins import ChannelPlugin, Pushed, Secret, TicketingPlugin, WebhookRequest
+from inbox_daemon.model import Envelope, InstanceId, Message, Proof, Reply
+from inbox_daemon.plugins import (
+    ChannelPlugin,
+    Pushed,
+    Replying,
+    Secret,
+    SendingRules,
+    TicketingAdapter,
+    TicketingPlugin,
+    WebhookRequest,
+)
 
 GUIDE = ROOT / "connectors/README.md"
 FOLDERS = sorted(one.parent for one in (ROOT / "connectors").glob("inbox_*/[!_]*/__init__.py"))
@@ -84,6 +94,25 @@ def test_the_guide_names_files_that_are_there() -> None:
     for path in re.findall(r"`(tests/[\w/.]+)`", text(GUIDE)):
         assert (ROOT / path).exists(), path
     assert "PROVIDERS" in text(ROOT / "tests/contract/ticketing_providers.py")
+    assert "SIDES" in text(ROOT / "tests/contract/channel_sides.py")
+
+
+def test_the_guide_names_every_rule_of_sending() -> None:
+    [rules, follows] = re.split(r"^\| `send` raises", section(GUIDE, "### Answering"), flags=re.MULTILINE)
+    assert first_cells(rules) == [f"`{field.name}`" for field in fields(SendingRules)]
+    raised = re.findall(r"^\| `(\w+)` \|", follows, re.MULTILINE)
+    assert [name for name in raised if not issubclass(getattr(errors, name), errors.EdgeError)] == []
+    assert {"Transient", "Uncertain", "Permanent", "Credentials"} <= set(raised)
+    named = set(re.findall(r"`(window|address|send)\(", rules))
+    assert named == {name for name in vars(Replying) if not name.startswith("_")} - {"check", "aclose", "rules"}
+    for name in re.findall(r"`reply\.(\w+)`", rules):
+        assert name in Reply.__dataclass_fields__
+
+
+def test_the_guide_names_calls_that_adapters_have() -> None:
+    calls = first_cells(section(GUIDE, "### Answers of agents"))
+    assert [name for name in calls if not hasattr(TicketingAdapter, name.strip("`"))] == []
+    assert len(calls) == 6
 
 
 def test_the_example_of_the_guide_works() -> None:
