@@ -148,7 +148,15 @@ class Answering:
             await self._again(step)
             return
         reason = self._texts.say("unknown_parked", channel=self._channel_name())
-        await self._run(lambda c: self._stop(c, step, "parked", reason))
+
+        def park(connection: Connection) -> None:
+            portions.lock(connection, step.id)
+            if load(connection, step).portions("trying"):
+                self._stop(connection, step, "parked", reason)
+            else:  # a report has come in this moment
+                outbox.again(connection, step, timedelta(0), "reported of")
+
+        await self._run(park)
 
     async def _again(self, step: Step) -> None:
         """Let the step come up again at once, as one that provably was not done."""
@@ -327,14 +335,15 @@ class Answering:
 
     async def _finish(self, sending: Sending) -> None:
         """All portions are out (or one has failed since): the step is done, and the ticket is told how far it is."""
-        found = standing(sending.route)
-        if found is None or found[0] == "failed":
-            await self._again(sending.step)
-            return
-        state, slowest = found
+        step = sending.step
 
         def save(connection: Connection) -> None:
-            if outbox.done(connection, sending.step, None):
+            portions.lock(connection, step.id)  # what is reported from here on finds the step done
+            found = standing(load(connection, step).route)
+            if found is None or found[0] == "failed":
+                outbox.again(connection, step, timedelta(0), "sent again")
+            elif outbox.done(connection, step, None):
+                state, slowest = found
                 self._reporting.turn(connection, sending.leader.id, state, at=slowest.settled_at)
 
         await self._run(save)

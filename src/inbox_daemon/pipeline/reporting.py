@@ -62,6 +62,7 @@ class Reporting:
         step_id = portions.report(connection, instance, event)
         if step_id is None:
             return
+        portions.lock(connection, step_id)
         found = standing(portions.last_route(connection, step_id))
         failed = found is not None and found[0] == SendState.FAILED
         if found is not None and not failed:

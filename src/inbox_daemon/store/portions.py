@@ -163,6 +163,14 @@ def _turn(
     )
 
 
+def lock(connection: Connection, step_id: int) -> None:
+    """Let nobody else settle this step, or report of its portions, until this transaction ends.
+
+    Else a report and the end of an attempt could pass each other by, each seeing the other's state from before.
+    """
+    connection.execute(select(dispatch.c.id).where(dispatch.c.id == step_id).with_for_update())
+
+
 def wake(connection: Connection, step_id: int, *, failed: bool) -> None:
     """A portion was reported of: go on with its step where that hung on it, or has to find another way now."""
     hangs = exists().where(portion.c.dispatch_id == step_id, portion.c.state == "trying")

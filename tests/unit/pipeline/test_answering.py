@@ -503,6 +503,51 @@ async def test_a_failure_reported_later_is_told_with_what_follows(database: Data
     assert desk.adapter.tickets[0].open is reopens
 
 
+async def test_a_failure_reported_in_the_moment_in_which_the_answer_is_done_is_not_lost(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = Desk(database)
+    await desk.opens()
+    answerer = desk.pipes.answerer
+    assert answerer is not None
+    read = answerer._carrier._read  # type: ignore[attr-defined]
+
+    async def overtaken(step: Any) -> Any:
+        found = await read(step)
+        if desk.channel.received:
+            await desk.hears(desk.status(0, SendState.FAILED, error_code="131026", reason="el número no existe"))
+        return found
+
+    monkeypatch.setattr(answerer._carrier, "_read", overtaken)
+    desk.adapter.say("1", "respuesta")
+    await desk.settles()
+    assert await desk.states() == ["failed"]
+    assert "el número no existe" in desk.notes()[-1]
+
+
+async def test_a_report_that_comes_while_the_unknown_is_parked_counts(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = Desk(database)
+    await desk.opens()
+    answerer = desk.pipes.answerer
+    assert answerer is not None
+    read = answerer._carrier._read  # type: ignore[attr-defined]
+
+    async def overtaken(step: Any) -> Any:
+        found = await read(step)
+        if found.portions("trying"):
+            await desk.hears(desk.status(0, SendState.DELIVERED))
+        return found
+
+    monkeypatch.setattr(answerer._carrier, "_read", overtaken)
+    desk.channel.faults.append(Fault.LOST_ANSWER)
+    desk.adapter.say("1", "respuesta")
+    await desk.settles()
+    assert await desk.states() == ["delivered"]
+    assert [state for state, _ in await desk.steps()] == ["done"]
+
+
 async def test_nothing_is_sent_twice_when_everything_is_told_again(database: Database) -> None:
     desk = Desk(database)
     await desk.opens(ANA, LUIS)
