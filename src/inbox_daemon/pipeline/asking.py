@@ -16,6 +16,7 @@ from inbox_daemon.model import Content, Message
 from inbox_daemon.pipeline.routing import Route
 from inbox_daemon.pipeline.texts import Texts
 from inbox_daemon.pipeline.triage import Option, Understood, understand
+from inbox_daemon.settings.dialogue import Triage
 from inbox_daemon.store import cases, replies, transfers
 from inbox_daemon.store.conversations import Conversation
 from inbox_daemon.store.people import Author
@@ -31,6 +32,25 @@ class Menu:
     wait: timedelta
     tries: int
     channels: frozenset[str] = frozenset()
+
+    @classmethod
+    def of(cls, table: Triage) -> Menu:
+        """The menu as configured."""
+        return cls(
+            options=tuple(
+                Option(
+                    title=one.title,
+                    description=one.description,
+                    destination=one.destination,
+                    matter=one.matter,
+                    keywords=one.keywords,
+                )
+                for one in table.options
+            ),
+            wait=timedelta(minutes=table.wait_minutes),
+            tries=table.tries,
+            channels=frozenset(table.channels),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

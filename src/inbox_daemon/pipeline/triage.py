@@ -142,14 +142,21 @@ def _by_words(words: Sequence[str], options: Sequence[Option]) -> Understood | A
     meant = [word for position, word in enumerate(words) if not _denied(words, position)]
     for slips in (False, True):
         found = [one for one in options if any(_meets(one, words, meant, slips=slips))]
-        if len(found) > 1:
-            whole = [one for one in found if _has_phrase(words, _WORDS.findall(fold(one.title)))]
-            found = whole if len(whole) == 1 else found
+        found = [one for one in found if _covers(one, found, words)] or found
         if len(found) > 1:
             return Ambiguous.AMBIGUOUS
         if found:
             return Understood(option=found[0], bare=all(_adds_nothing(word, found[0]) for word in words))
     return None
+
+
+def _covers(one: Option, found: Sequence[Option], words: Sequence[str]) -> bool:
+    """Whether a line's whole title was said, and the others are met only by words of it."""
+    title = _WORDS.findall(fold(one.title))
+    if not _has_phrase(words, title):
+        return False
+    rest = [word for word in words if word not in title]
+    return not any(any(_meets(other, rest, rest, slips=False)) for other in found if other is not one)
 
 
 def _denied(words: Sequence[str], position: int) -> bool:

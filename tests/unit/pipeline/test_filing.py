@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from functools import partial
 
 import pytest
@@ -139,3 +140,22 @@ async def test_an_answer_to_a_denuncia_stays_in_it(database: Database) -> None:
     await town.says(f"mi denuncia, caso {number}, sigue")
     await town.carries()
     assert [len(ticket) for ticket in town.tickets("gobierno")] == [3]
+
+
+@pytest.mark.parametrize("words", ["hola", "estado", "la otra cosa"])
+async def test_whoever_writes_gets_what_was_held_for_them(database: Database, words: str) -> None:
+    town = Town(database)
+    town.channel.hours = 24
+    await town.says("Necesito un turno", ago=timedelta(hours=30))
+    await town.carries()
+    await town.pipes.follow()
+    town.offices["salud"].say("1", "El martes a las 9")
+    await town.follows()
+    assert town.told == []
+    await town.says("Fuera de la oficina", automatic=Automatic.AUTO_REPLY)
+    await town.says(words, by="luis")
+    await town.carries()
+    assert "El martes a las 9" not in [one.text for one in town.told]
+    await town.says(words)
+    await town.carries()
+    assert "El martes a las 9" in [one.text for one in town.told]

@@ -10,6 +10,9 @@ import pytest
 from sqlalchemy import update
 
 from inbox_daemon.model import Automatic, Content, EditEvent, ExternalId, Message, TicketState
+from inbox_daemon.pipeline.asking import Menu
+from inbox_daemon.pipeline.triage import Option
+from inbox_daemon.settings.dialogue import Triage
 from inbox_daemon.store import conversations
 from inbox_daemon.store.database import Database
 from inbox_daemon.store.schema import dispatch
@@ -297,3 +300,16 @@ async def test_an_office_that_refuses_the_choice_hands_the_case_on(database: Dat
     town.offices["cultura"].turn("1", TicketState.NOT_COMPETENT)
     await town.follows()
     assert [len(ticket) for ticket in town.tickets("gobierno")] == [1]
+
+
+def test_the_menu_as_configured() -> None:
+    lines = [
+        {"title": "Salud", "destination": "salud", "keywords": ["médico"]},
+        {"title": "Cultura", "description": "Museos", "destination": "cultura", "matter": "tramite"},
+    ]
+    menu = Menu.of(Triage(enabled=True, options=lines, wait_minutes=5, tries=1, channels=["whatsapp"]))
+    assert menu.options == (
+        Option(title="Salud", destination="salud", keywords=("médico",)),
+        Option(title="Cultura", description="Museos", destination="cultura", matter="tramite"),
+    )
+    assert (menu.wait, menu.tries, menu.channels) == (timedelta(minutes=5), 1, frozenset({"whatsapp"}))
