@@ -40,6 +40,12 @@ def first_cells(table: str) -> list[str]:
     return [row for row in re.findall(r"^\| ?(.*?) \|", table, re.MULTILINE)[1:] if set(row) != {"-"}]
 
 
+def codes(part: str) -> list[str]:
+    """What no translation changes in the rows of a part's tables."""
+    rows = re.findall(r"^\|(.*)\|$", part, re.MULTILINE)
+    return [cells for row in rows if (cells := " ".join(re.findall(r"`[/\w{}.<>, -]+`|\b\d{1,3}\b", row)))]
+
+
 def shell_lines(page: Path) -> list[list[str]]:
     """Words of each line of the shell blocks, without comments; scripts (#!) are left out."""
     lines = [
