@@ -1,4 +1,4 @@
-"""What the READMEs tell of answers to citizens: keys and their defaults, states, texts, and an example that is tried."""
+"""What the READMEs tell of answers to citizens: keys and defaults, states, texts, and an example that is tried."""
 
 from __future__ import annotations
 
