@@ -10,7 +10,7 @@ READY := $(VENV)/.ready
 help:            ## show this list
 	@sed -n 's/^\([a-z]*\): .*## /  make \1\t/p' $(MAKEFILE_LIST)
 
-demo: $(READY)   ## see it work here: invented messages become tickets, until Ctrl-C
+demo: $(READY)   ## see it work here: invented messages become tickets, answers reach phones, until Ctrl-C
 	@exec $(BIN)/inbox-daemon demo $(DEMO_ARGS)
 
 test: $(READY)   ## run all tests; INBOX_REQUIRE_REAL=1 makes a missing real server a failure

@@ -169,6 +169,17 @@ def test_it_shows_what_each_citizen_gets_until_ctrl_c(place: Path) -> None:
         assert time.monotonic() - began < 15
 
 
+def test_ended_from_outside_it_takes_its_daemon_with_it(place: Path) -> None:
+    env = environ()
+    with running(place, env) as (process, lines):
+        until(lines, "The daemon runs.")
+        process.terminate()
+        assert process.wait(20) == 0
+        host, port = env["INBOX_OPERATIONS__LISTEN"].split(":")
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection((host, int(port)), timeout=5)
+
+
 def once_more(place: Path) -> tuple[int, str]:
     """A second demo in the same folder."""
     done = subprocess.run(
@@ -184,6 +195,7 @@ async def _nothing(*_: object) -> None:
 def _here(place: Path, monkeypatch: pytest.MonkeyPatch, patience: float, **settings: str) -> int:
     """`demo --once` in this process."""
     monkeypatch.chdir(place)
+    monkeypatch.setattr(signal, "signal", lambda *_: None)  # this process is pytest's
     for name, value in (environ() | settings).items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(demo, "ANSWER_SECONDS", patience)

@@ -73,6 +73,7 @@ def run(args: argparse.Namespace) -> int:
     """Run the demo; returns the exit code."""
     from inbox_daemon import registry
 
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: else the daemon would go on without us
     config = args.config or _own_config()
     _make_secrets()
     _find_ports(config)
