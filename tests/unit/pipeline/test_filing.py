@@ -97,6 +97,16 @@ async def test_strangers_and_forgers_join_nothing_and_the_office_sees_the_number
     assert len(town.tickets("gobierno")) == 5
 
 
+async def test_a_forger_does_not_even_join_what_they_opened_themselves(database: Database) -> None:
+    museums = compile_rule(name="museos", destination="cultura", keywords=["museo"])
+    town = Town(database, rules=[SALUD, museums])
+    forged = Sender(name="Ana", handles=(Handle(kind="session", value="ana", proof=Proof.HINT),))
+    await town.says("Necesito un turno", sender=forged)
+    await town.says(f"caso {(await town.cases())[0].case_number}: ¿y el museo?", sender=forged)
+    await town.carries()
+    assert [len(ticket) for ticket in (*town.tickets("salud"), *town.tickets("cultura"))] == [1, 1]
+
+
 async def test_a_closed_case_is_followed(database: Database) -> None:
     town = await _two_cases(database)
     salud = (await town.cases())[0].case_number

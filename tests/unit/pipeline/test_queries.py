@@ -10,12 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from inbox_daemon.identity.casenumber import encode
-from inbox_daemon.model import Attachment, Automatic, CaseNumber, Handle, Proof, Sender, TicketState
+from inbox_daemon.model import Attachment, Automatic, CaseNumber, Handle, Ignored, Proof, Sender, TicketState
 from inbox_daemon.pipeline.case_status import MOST_ANSWERS, public_state
 from inbox_daemon.pipeline.queries import Query, read
 from inbox_daemon.store import conversations
 from inbox_daemon.store.conversations import UNFILED
 from inbox_daemon.store.database import Database
+from unit.pipeline.scripted import Misreading
 from unit.pipeline.town import TEXTS, Town, spoken, status
 
 CASE = encode(1234)  # KX3X9-C
@@ -183,7 +184,7 @@ async def test_repeats_and_another_reading_bring_no_second_answer(database: Data
     assert (line.received, line.delivered, line.ignored) == (4, 1, {"status_query": 1, "repeat": 2})
 
 
-async def test_a_query_of_an_envelope_that_is_read_otherwise_later_stays_out_of_the_books(database: Database) -> None:
+async def test_queries_are_answered_no_more_and_old_ones_stay_what_they_were(database: Database) -> None:
     town = Town(database)
     case = await _case(town)
     await town.says(f"estado {case}")
@@ -191,6 +192,17 @@ async def test_a_query_of_an_envelope_that_is_read_otherwise_later_stays_out_of_
     await deaf.reads_again()
     await deaf.carries()
     assert town.tickets("salud") == [["Necesito un turno"]]
+
+
+async def test_a_query_that_another_reading_does_not_find_stays_out_of_the_books(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    town = Town(database)
+    await town.says("estado")
+    monkeypatch.setattr(Misreading, "events", [Ignored(reason="new_kind")])
+    await town.reads_again()
+    line = await town.line()
+    assert (line.received, line.ignored) == (1, {"new_kind": 1})
 
 
 async def test_more_than_some_an_hour_bring_silence(database: Database) -> None:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import Connection, update
 
 from inbox_daemon.model import Automatic, Content, EditEvent, ExternalId, Message, TicketState
 from inbox_daemon.pipeline.asking import Menu
 from inbox_daemon.pipeline.triage import Option
 from inbox_daemon.settings.dialogue import Triage
-from inbox_daemon.store import conversations
+from inbox_daemon.store import conversations, outbox
 from inbox_daemon.store.database import Database
 from inbox_daemon.store.schema import dispatch
 from support.memory_adapter import Fault
@@ -253,6 +254,32 @@ async def test_what_may_have_reached_an_office_stays_there(database: Database, f
         lambda c: c.execute(update(dispatch).where(dispatch.c.state == "waiting").values(state="unknown"))
     )
     await town.says("2")
+    await town.carries()
+    assert _opened(town) == {"gobierno": [["hola", "2"]]}
+
+
+async def test_a_choice_waits_for_a_worker_that_is_just_claiming(database: Database) -> None:
+    town = Town(database, asking=asking(wait=0.01))
+    await town.says("hola")
+    await asyncio.sleep(0.05)
+    claimed, go_on = threading.Event(), threading.Event()
+
+    def claim(connection: Connection) -> int:
+        found = outbox.claim(connection, "gobierno", "other", timedelta(seconds=0.2), 5)
+        claimed.set()
+        go_on.wait(10)
+        return len(found)
+
+    with Database(database.url) as second:
+        claiming = asyncio.create_task(second.run(claim))
+        await asyncio.to_thread(claimed.wait, 10)
+        choosing = asyncio.create_task(town.says("2"))
+        await asyncio.sleep(0.3)
+        assert not choosing.done()
+        go_on.set()
+        assert await claiming == 1
+        await choosing
+    assert [one.destination for one in await town.cases()] == ["gobierno"]
     await town.carries()
     assert _opened(town) == {"gobierno": [["hola", "2"]]}
 
