@@ -148,8 +148,10 @@ class DaemonHealth:
             metrics.unread_envelopes.labels(name).set(found.unread.get(name, 0))
             metrics.parked.labels(name, "envelope").set(found.parked_envelopes.get(name, 0))
             metrics.parked.labels(name, "item").set(found.parked_items.get(name, 0))
-            metrics.instance_up.labels(name).set(poller is None or poller.state.state in {"up", "elsewhere", "waiting"})
-            metrics.instance_stopped.labels(name).set(poller is not None and poller.state.state == "refused")
+            lane = self._parts.answerers.get(name)
+            states = [one.state.state for one in (poller, lane) if one is not None]
+            metrics.instance_up.labels(name).set({*states} <= {"up", "elsewhere", "waiting"})
+            metrics.instance_stopped.labels(name).set("refused" in states)
 
     async def _ledger(self, days: int) -> list[ledger.Line]:
         since = day_in(self._parts.settings.daemon.zone)(datetime.now(UTC) - timedelta(days=days - 1))

@@ -44,6 +44,10 @@ _DESTINATIONS = """\
 ##   enabled = true          false: checked, but not run
 ##   parallel = 8            tries at a time
 ##   on_unknown = "park"     as in [delivery]
+##   grace_seconds = 20.0    as in [answers]
+##   on_failed = "note"      as in [answers]
+##   refer_to = ""           destination that takes its cases when this one is not competent
+##   public_states = […]     states that its citizens may learn (default: open to reopened)
 """
 EXAMPLES = {
     "daemon.state_dir": '"/var/lib/inbox-daemon"',

@@ -25,7 +25,7 @@ from inbox_daemon.model import (
 from inbox_daemon.plugins import FileRule, SendingRules
 
 RULES = SendingRules(
-    max_chars=200, max_caption_chars=50, files=(FileRule(max_bytes=1000),), echoes_tag=True, max_buttons=3
+    max_chars=200, max_caption_chars=50, files=(FileRule(max_bytes=1000),), max_buttons=3
 )
 
 

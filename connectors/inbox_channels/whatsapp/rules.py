@@ -64,9 +64,7 @@ def sending_rules(pair_seconds: float) -> SendingRules:
         files=tuple(FILES.values()),
         markup="whatsapp",
         pair_seconds=pair_seconds,
-        echoes_tag=True,
         max_buttons=BUTTONS,
         max_rows=ROWS,
-        max_choice_chars=ROW_CHARS,
         costs=True,  # every message since 2026-10-01, also within the 24 hours (ycloud.com/blog, 2026-07-02)
     )

@@ -24,6 +24,7 @@ from inbox_daemon.pipeline.markup import to_channel
 from inbox_daemon.pipeline.rendering import CHANNELS
 from inbox_daemon.pipeline.reporting import Reporting
 from inbox_daemon.pipeline.rereading import NotNow, Rereading
+from inbox_daemon.pipeline.routing import RESERVED_MATTERS
 from inbox_daemon.pipeline.sending import Sending, load, reply_of, standing
 from inbox_daemon.pipeline.texts import Texts
 from inbox_daemon.plugins import Replying
@@ -183,7 +184,7 @@ class Answering:
         try:
             entries = await self._rereading.entries(sending)
             if not entries and sending.is_answer:
-                await self._run(lambda c: outbox.discard(c, step, "taken back by its agent"))
+                await self._run(lambda c: self._take_back(c, step))
                 return None
             if sending.begun and not (step.released and sending.portions("failed")):
                 return sending
@@ -208,11 +209,16 @@ class Answering:
             texts = [to_channel(one.text, html=one.html, markup=rules.markup) for one in entries]
         else:
             texts = [sending.leader.text]
-            if sending.choices and not (rules.max_buttons or rules.max_rows):
+            if sending.choices and not self._has_menu(sending):
                 texts.append(self._numbered(sending))
         texts += [self._texts.say("file_missing", name=name) for name in missing]
         made = cutting.cut(cutting.join(texts), files, rules, self._link)
         return [Planned(text=one.text, files=one.files, body_hash=self._firewall.body_hash(one.text)) for one in made]
+
+    def _has_menu(self, sending: Sending) -> bool:
+        """Whether the channel shows these choices itself."""
+        rules = self._channel.rules
+        return 0 < len(sending.choices) <= max(rules.max_buttons, rules.max_rows)
 
     def _numbered(self, sending: Sending) -> str:
         lines = [f"{number}. {one.title}" for number, one in enumerate(sending.choices, start=1)]
@@ -321,7 +327,7 @@ class Answering:
             raise Transient("another node has taken the step over")
         begin()
         try:
-            sent: Sent = await self._channel.send(reply_of(sending, portion))
+            sent: Sent = await self._channel.send(reply_of(sending, portion, menu=self._has_menu(sending)))
         except (Transient, Credentials, WindowClosed):
             await self._run(lambda c: portions.untried(c, portion.id))
             raise
@@ -375,7 +381,7 @@ class Answering:
                 self._report_failure(connection, sending, reason, self._next_other(where))
                 replies.aim(connection, leader.id, where)
                 return outbox.change_lane(connection, step, where.instance, "by another channel")
-        if self._ways.call_task:
+        if self._ways.call_task and sending.conversation.matter not in RESERVED_MATTERS:
             phone = replies.phone_of(connection, sending.conversation.id)
             if phone is not None:
                 way = self._texts.say("next_call", phone=readable(phone))
@@ -401,6 +407,12 @@ class Answering:
         assert step.reply_id is not None
         if outbox.park(connection, step, reason):
             self._reporting.turn(connection, step.reply_id, state, reason)
+
+    def _take_back(self, connection: Connection, step: Step) -> None:
+        """All of it was taken back by its agent, or is not public any more."""
+        assert step.reply_id is not None
+        if outbox.discard(connection, step, "taken back by its agent"):
+            self._reporting.withdrawn(connection, step.reply_id)
 
     def _drop(self, connection: Connection, step: Step, reason: str) -> None:
         """A notice that can't be given is not worth anybody's time."""

@@ -19,24 +19,26 @@ from inbox_daemon.pipeline.rendering import CHANNELS, Shown, Wording
 from inbox_daemon.pipeline.routing import RESERVED_MATTERS
 from inbox_daemon.pipeline.texts import Texts
 from inbox_daemon.plugins import Capabilities
-from inbox_daemon.store import conversations, replies, schema, transfers
+from inbox_daemon.store import conversations, portions, replies, schema, transfers
 from inbox_daemon.store.conversations import Conversation
 from inbox_daemon.store.outbox import Step
 
 START_CHARS = 60
-_ON_ITS_WAY = frozenset({"accepted", "sent", "delivered", "read"})
+_ON_ITS_WAY = frozenset({"accepted", "sent", "delivered", "read", "played"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Work:
     """A step with all it speaks of. `earlier` is the number of the ticket this conversation follows.
 
-    A step about a `reply` has the citizen's latest message as its `message`. `refused_by` are the destinations that
-    handed the case on, the latest first; `gone_to` is the one that has it, where this is what it left behind.
+    A step about a `reply` has the citizen's latest message as its `message`; `instance` and `handle` are where the
+    reply went, else those of the message. `refused_by` are the destinations that handed the case on, the latest first;
+    `gone_to` is the one that has it, where this is what it left behind.
     """
 
     conversation: Conversation
     message: Row[Any]
+    instance: str
     reply: Row[Any] | None
     handle: Handle | None
     file: Row[Any] | None
@@ -74,9 +76,12 @@ def load(connection: Connection, step: Step) -> Work:
     reply = None if step.reply_id is None else replies.read(connection, step.reply_id)
     message_id = step.message_id if reply is None else conversations.last_message_id(connection, reply.conversation_id)
     message = conversations.read_message(connection, message_id or 0)
+    instance, handle_id = message.instance, message.handle_id
+    if reply is not None:
+        instance, handle_id = portions.went_to(connection, reply.joined_id or reply.id) or (instance, handle_id)
     handle = file = None
-    if message.handle_id is not None:
-        row = connection.execute(select(schema.handle).where(schema.handle.c.id == message.handle_id)).one()
+    if handle_id is not None:
+        row = connection.execute(select(schema.handle).where(schema.handle.c.id == handle_id)).one()
         handle = Handle(kind=row.kind, value=row.value, scope=row.scope, proof=Proof(row.proof))
     if step.attachment_id is not None:
         file = connection.execute(select(schema.attachment).where(schema.attachment.c.id == step.attachment_id)).one()
@@ -88,6 +93,7 @@ def load(connection: Connection, step: Step) -> Work:
     return Work(
         conversation=conversation,
         message=message,
+        instance=instance,
         reply=reply,
         handle=handle,
         file=file,
@@ -216,8 +222,14 @@ class Drafting:
         assert work.reply is not None
         reply = work.reply
         at = reply.state_at or reply.learnt_at
-        values = {"channel": self._channel_name(work), "to": self._shown(work).handle, "at": self._wording.moment(at)}
-        told = self._texts.say(f"sent_{reply.state}", **values) if reply.state in _ON_ITS_WAY else reply.reason
+        shown = self._shown(work)
+        to = self._wording.say("reserved") if shown.reserved else shown.handle
+        told = reply.reason
+        if reply.state in _ON_ITS_WAY:
+            values = {"channel": self._channel_name(work), "to": to, "at": self._wording.moment(at)}
+            told = self._texts.say(f"sent_{reply.state}", **values)
+        elif reply.state == "withdrawn":
+            told = self._texts.say("withdrawn")
         return Entry(
             key=MessageKey(step.key),
             heading=self._texts.say("answer_of", start=_start(reply.text, html=reply.html)),
@@ -253,7 +265,7 @@ class Drafting:
         )
 
     def _channel(self, work: Work) -> str:
-        instance = str(work.message.instance)
+        instance = str(work.instance)
         return self._channel_of.get(instance, instance)
 
     def _channel_name(self, work: Work) -> str:

@@ -49,13 +49,17 @@ class Reporting:
             or not replies.set_state(connection, leader_id, state, reason, at)
         ):
             return
-        if before.origin != replies.ANSWER or state not in self._report:
+        if before.origin != replies.ANSWER or not self._is_told(state, before.told):
             return
         if not replies.note_waits(connection, before.id):
             self._add(connection, before.id, "note", self._delay if state not in ALWAYS else timedelta(0))
         conversation = conversations.read(connection, before.conversation_id)
         if state in {"failed", "parked"} and conversation.destination in self._reopens and not conversation.open:
             self._add(connection, before.id, "reopen", timedelta(0))
+
+    def withdrawn(self, connection: Connection, leader_id: int) -> None:
+        """An answer was taken back before anything of it went: the ticket is told that nothing did."""
+        self._add(connection, leader_id, "note", timedelta(0))
 
     def heard(self, connection: Connection, instance: str, event: StatusEvent) -> None:
         """A channel says what became of something that we sent."""
@@ -75,8 +79,14 @@ class Reporting:
         assert step.reply_id is not None
         replies.told(connection, step.reply_id, state)
         now = replies.read(connection, step.reply_id).state
-        if now != state and now in self._report:
+        if now != state and self._is_told(now, state):
             self._add(connection, step.reply_id, "note", self._delay)
+        elif now == state and not step.suspect:  # else an earlier try may have said less
+            replies.drop_notes(connection, step.reply_id)
+
+    def _is_told(self, state: str, told: str | None) -> bool:
+        """Whether a state is worth a note; where the ticket believes the answer stopped, every further one is."""
+        return state in self._report or (told in ALWAYS and state in _RANKS)
 
     def _add(self, connection: Connection, reply_id: int, kind: str, delay: timedelta) -> None:
         reply = replies.read(connection, reply_id)

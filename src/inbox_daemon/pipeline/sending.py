@@ -20,9 +20,9 @@ class Sending:
     """A step with all it speaks of.
 
     `replies` are the leader and what goes with it, in order; `target` is None where nobody can be answered. `route` are
-    the portions of the present try at one address. `shared`: the entry was filed for several people; `elsewhere`: another way than to who
-    wrote last was taken already. `said` is the
-    citizen's last message there, `thread` what the channel calls it and what stands before it, the nearest first.
+    the portions of the present try at one address. `shared`: the entry was filed for several people; `elsewhere`:
+    another way than to who wrote last was taken already. `said` is the citizen's last message there, `thread` what the
+    channel calls it and what stands before it, the nearest first.
     """
 
     step: Step
@@ -100,8 +100,8 @@ def _place(target: Target | None) -> tuple[str, int] | None:
     return None if target is None else (target.instance, target.handle_id)
 
 
-def reply_of(sending: Sending, portion: Row[Any]) -> Reply:
-    """The call that brings this portion."""
+def reply_of(sending: Sending, portion: Row[Any], *, menu: bool) -> Reply:
+    """The call that brings this portion; `menu`: the channel shows the choices itself, below the last one."""
     assert sending.target is not None
     said = sending.said
     is_last = portion.number == max(one.number for one in sending.route)
@@ -118,7 +118,7 @@ def reply_of(sending: Sending, portion: Row[Any]) -> Reply:
         attachments=tuple(StoredFile(**file) for file in portion.files),
         template=portion.template,
         parameters=(sending.conversation.case_number,) if portion.template else (),
-        choices=sending.choices if is_last and not portion.template else (),
+        choices=sending.choices if menu and is_last and not portion.template else (),
         automatic=not sending.is_answer or portion.template is not None,
     )
 

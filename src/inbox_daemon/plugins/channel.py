@@ -124,9 +124,9 @@ class SendingRules:
     A text is cut into portions of at most `max_chars` (None: any length). A file that no rule of `files` takes goes
     as a link. `together`: text and files of one answer go in one portion; else a text of at most `max_caption_chars`
     goes along with a single file, and everything else one by one. `markup` is how the channel writes emphasis.
-    `pair_seconds` is the least time between two portions to one person. `echoes_tag`: status reports repeat
-    our tag, so that an unknown outcome may be learnt. `max_buttons` and `max_rows` are how many choices a menu has
-    room for; with neither, a menu is numbered text. `costs`: a portion is paid for, so notices go sparingly.
+    `pair_seconds` is the least time between two portions to one person. `max_buttons` and `max_rows` are how many
+    choices a menu has room for; beyond that a menu is numbered text. `costs`: a portion is paid for, so notices go
+    sparingly.
     """
 
     max_chars: int | None = None
@@ -135,10 +135,8 @@ class SendingRules:
     together: bool = False
     markup: Literal["text", "whatsapp"] = "text"
     pair_seconds: float = 0.0
-    echoes_tag: bool = False
     max_buttons: int = 0
     max_rows: int = 0
-    max_choice_chars: int = 20
     costs: bool = False
 
 

@@ -99,9 +99,7 @@ def untried(connection: Connection, portion_id: int) -> None:
 def untried_all(connection: Connection, step_id: int) -> None:
     """Whatever of a step may have gone out goes out again."""
     connection.execute(
-        update(portion)
-        .where(portion.c.dispatch_id == step_id, portion.c.state == "trying")
-        .values(state="planned")
+        update(portion).where(portion.c.dispatch_id == step_id, portion.c.state == "trying").values(state="planned")
     )
 
 
@@ -205,6 +203,18 @@ def last_tried(connection: Connection, instance: str, handle_id: int) -> datetim
         select(func.max(portion.c.tried_at)).where(portion.c.handle_id == handle_id, portion.c.instance == instance)
     ).scalar_one()
     return moment
+
+
+def went_to(connection: Connection, leader_id: int) -> tuple[str, int] | None:
+    """The channel's instance and the handle that a reply last went to; None while it hasn't gone."""
+    row = connection.execute(
+        select(portion.c.instance, portion.c.handle_id)
+        .join(dispatch, dispatch.c.id == portion.c.dispatch_id)
+        .where(dispatch.c.reply_id == leader_id, portion.c.tried_at.is_not(None))
+        .order_by(portion.c.route.desc(), portion.c.number.desc())
+        .limit(1)
+    ).one_or_none()
+    return None if row is None else (row.instance, row.handle_id)
 
 
 def sent_before(connection: Connection, conversation_id: int, instance: str) -> list[tuple[datetime, str]]:

@@ -325,6 +325,20 @@ def note_waits(connection: Connection, leader_id: int) -> bool:
     )
 
 
+def drop_notes(connection: Connection, leader_id: int) -> None:
+    """What was still to be noted about this reply has just been said."""
+    connection.execute(
+        update(dispatch)
+        .where(
+            is_open(dispatch),
+            dispatch.c.reply_id == leader_id,
+            dispatch.c.kind == "note",
+            dispatch.c.state == "waiting",
+        )
+        .values(state="discarded", reason="told already")
+    )
+
+
 def next_note_key(connection: Connection, case_number: str, reply_id: int) -> MessageKey:
     """Key of the next step that tells a ticket about this reply."""
     number = connection.execute(

@@ -1,4 +1,4 @@
-"""Answers on their way to citizens, on both engines: what goes, what doesn't, once, in order, and what the ticket is told."""
+"""Answers on their way to citizens, on both engines: what goes, once and in order, and what the ticket is told."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from sqlalchemy import select, update
 
 from inbox_daemon.model import EntryId, SendState, StatusEvent, TicketState
 from inbox_daemon.pipeline.answering import Ways
+from inbox_daemon.pipeline.routing import compile_rule
 from inbox_daemon.plugins import SendingRules
 from inbox_daemon.store import parked
 from inbox_daemon.store.database import Database
@@ -503,14 +504,45 @@ async def test_a_failure_reported_later_is_told_with_what_follows(database: Data
     assert desk.adapter.tickets[0].open is reopens
 
 
+async def test_one_note_where_a_report_comes_while_the_note_is_begun(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = Desk(database)
+    await desk.opens()
+    pipes: Any = desk.pipes
+    carrier = pipes.dispatchers["gobierno"]._carrier
+    carry = carrier.carry
+
+    async def overtaken(step: Any, begin: Any) -> None:
+        if step.kind == "note":
+            await desk.hears(desk.status(0, SendState.READ))
+        await carry(step, begin)
+
+    monkeypatch.setattr(carrier, "carry", overtaken)
+    desk.adapter.say("1", "respuesta")
+    await desk.settles()
+    assert [note.split()[1] for note in desk.notes()] == ["leída"]
+
+
+async def test_a_ticket_that_believes_an_answer_stopped_is_told_that_it_went(database: Database) -> None:
+    desk = Desk(database)
+    await desk.opens()
+    desk.channel.faults.append(Fault.LOST_ANSWER)
+    desk.adapter.say("1", "respuesta")
+    await desk.settles()
+    await desk.hears(desk.status(0, SendState.SENT))  # an ordinary state that is not worth a note by itself
+    await desk.carries()
+    assert [note.split()[1] for note in desk.notes()] == ["se", "enviada"]
+
+
 async def test_a_failure_reported_in_the_moment_in_which_the_answer_is_done_is_not_lost(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     desk = Desk(database)
     await desk.opens()
-    answerer = desk.pipes.answerer
-    assert answerer is not None
-    read = answerer._carrier._read  # type: ignore[attr-defined]
+    pipes: Any = desk.pipes
+    carrier = pipes.answerer._carrier
+    read = carrier._read
 
     async def overtaken(step: Any) -> Any:
         found = await read(step)
@@ -518,7 +550,7 @@ async def test_a_failure_reported_in_the_moment_in_which_the_answer_is_done_is_n
             await desk.hears(desk.status(0, SendState.FAILED, error_code="131026", reason="el número no existe"))
         return found
 
-    monkeypatch.setattr(answerer._carrier, "_read", overtaken)
+    monkeypatch.setattr(carrier, "_read", overtaken)
     desk.adapter.say("1", "respuesta")
     await desk.settles()
     assert await desk.states() == ["failed"]
@@ -530,9 +562,9 @@ async def test_a_report_that_comes_while_the_unknown_is_parked_counts(
 ) -> None:
     desk = Desk(database)
     await desk.opens()
-    answerer = desk.pipes.answerer
-    assert answerer is not None
-    read = answerer._carrier._read  # type: ignore[attr-defined]
+    pipes: Any = desk.pipes
+    carrier = pipes.answerer._carrier
+    read = carrier._read
 
     async def overtaken(step: Any) -> Any:
         found = await read(step)
@@ -540,7 +572,7 @@ async def test_a_report_that_comes_while_the_unknown_is_parked_counts(
             await desk.hears(desk.status(0, SendState.DELIVERED))
         return found
 
-    monkeypatch.setattr(answerer._carrier, "_read", overtaken)
+    monkeypatch.setattr(carrier, "_read", overtaken)
     desk.channel.faults.append(Fault.LOST_ANSWER)
     desk.adapter.say("1", "respuesta")
     await desk.settles()
@@ -564,7 +596,7 @@ async def test_nothing_is_sent_twice_when_everything_is_told_again(database: Dat
 
 
 async def test_a_pause_between_two_messages_to_one_person(database: Database) -> None:
-    rules = SendingRules(max_chars=RULES.max_chars, echoes_tag=True, pair_seconds=0.4)
+    rules = SendingRules(max_chars=RULES.max_chars, pair_seconds=0.4)
     desk = Desk(database, MemoryChannel(rules))
     await desk.opens()
     desk.adapter.say("1", " ".join(f"Esta es la oración número {n} de la respuesta." for n in range(8)))
@@ -573,3 +605,24 @@ async def test_a_pause_between_two_messages_to_one_person(database: Database) ->
     tried = [one for one in tried if one is not None]
     assert len(tried) == 2
     assert tried[1] - tried[0] >= timedelta(seconds=0.4)
+
+
+async def test_who_denounced_is_not_named_where_their_answer_stands(database: Database) -> None:
+    denuncias = compile_rule(name="d", destination="gobierno", keywords=["denuncio"], matter="denuncia")
+    desk = Desk(
+        database,
+        MemoryChannel(hours=24),
+        rules=[denuncias],
+        ways=Ways(replying=[INSTANCE], call_task=True),
+    )
+    await desk.pipes.deliver(_says(ANA, "denuncio un basural"))
+    await desk.pipes.follow()
+    desk.adapter.say("1", "recibimos su denuncia")
+    await desk.settles()
+    desk.channel.hours = 0  # the window is over: the office would be asked to phone
+    desk.adapter.say("1", "ya fue limpiado")
+    await desk.settles()
+    told = "\n".join(text for _, _, text in desk.adapter.tickets[0].entries)
+    assert "Identidad reservada" in told
+    assert not any(part in told.replace("-", "").replace(" ", "") for part in ("4000001", "3624000001"))
+    assert [state for state, _ in await desk.steps()] == ["done", "parked"]

@@ -131,7 +131,7 @@ def test_one_plugin_in_full(capsys: pytest.CaptureFixture[str]) -> None:
 
 @pytest.mark.parametrize("command", ["plugins", "sample"])
 def test_a_kind_that_is_not_installed(command: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main([command, "whatsap"]) == frame.CONFIGURATION
+    assert main([command, "whatsap"]) == frame.USAGE
     assert 'Did you mean "whatsapp"?' in capsys.readouterr().err
 
 

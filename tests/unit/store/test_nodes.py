@@ -107,7 +107,7 @@ def test_first_messages_of_one_citizen_at_two_nodes_make_one_citizen(nodes: tupl
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(20)
+        thread.join(60)
     assert len(tries) == 3
     assert len(found) == 2
     assert len(set(found)) == 1
@@ -131,7 +131,7 @@ def test_a_dead_lock_is_run_again(nodes: tuple[Database, Database]) -> None:
             for name in order:
                 connection.execute(select(lease).where(lease.c.name == name).with_for_update())
                 if name == order[0] and len(tries) <= 2:
-                    barrier.wait(5)
+                    barrier.wait(20)
 
         (nodes[0] if order == names else nodes[1]).run_now(work)
 
@@ -139,6 +139,6 @@ def test_a_dead_lock_is_run_again(nodes: tuple[Database, Database]) -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(20)
+        thread.join(60)
         assert not thread.is_alive()
     assert len(tries) == 3  # one of the two lost, and was run again
