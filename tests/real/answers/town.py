@@ -1,0 +1,486 @@
+"""A town for a play: citizens with phones and mailboxes, offices with their tools, Meta, and a daemon between them."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import secrets
+import sqlite3
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, closing
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+from email.utils import format_datetime, make_msgid
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import aiohttp
+
+from contract.request_tracker_provider import is_write
+from inbox_daemon.store.casebook import StoredCaseBook
+from inbox_daemon.store.database import Database
+from real.answers.moods import Moods
+from real.answers.offices import Agents, Book, Tracker, Where
+from real.answers.oracle import Evidence, Item
+from real.answers.script import BOOK, FAULTY, TRACKER, WORDS, Act, Case, Citizen, Office
+from real.answers.tokens import Token, tokens_in
+from real.servers.fixtures import Dovecot, Mailbox, Postfix
+from real.servers.request_tracker import RequestTrackerServer
+from support.daemon import Daemon
+from support.fault_proxy import Fault as LineFault
+from support.fault_proxy import FaultProxy
+from support.graph_fake import TOKEN, GraphFake, Pace, run_graph
+from support.graph_fake_citizens import PHONE_NUMBER_ID, SECRET
+from support.rt_fake import RtState
+from support.rt_fake_http import serve_fake_rt
+
+GRACE_SECONDS = 2.5
+TEMPLATE = "caso_con_respuesta"
+_TOML = f"""
+[answers]
+grace_seconds = {GRACE_SECONDS}
+report_seconds = 2
+[loops]
+max_hops = 50
+quick_seconds = 0.01
+per_hour = 1000
+[notices]
+out_of_hours = false
+down_after_minutes = 600
+[delivery]
+order_grace_seconds = 0.5
+retry_first_seconds = 0.5
+retry_max_seconds = 3
+attempt_seconds = 20
+settle_seconds = 3
+follow_seconds = 1
+[channels.whatsapp-centro]
+kind = "whatsapp"
+phone_number_id = "{PHONE_NUMBER_ID}"
+app_secret = {{ env = "TEST_APP_SECRET" }}
+verify_token = {{ env = "TEST_OTHER" }}
+access_token = {{ env = "TEST_ACCESS_TOKEN" }}
+graph_url = "GRAPH_URL"
+answer_seconds = 3
+answer_template = "{TEMPLATE}"
+pair_seconds = 0.3
+[channels.mesa]
+kind = "email"
+host = "IMAP_HOST"
+port = IMAP_PORT
+tls = "none"
+user = "MAILBOX"
+password = {{ env = "TEST_IMAP_PASSWORD" }}
+poll_seconds = 5
+[smtp]
+host = "SMTP_HOST"
+port = SMTP_PORT
+tls = "none"
+from_address = "MAILBOX"
+timeout_seconds = 10
+[destinations.{BOOK}]
+kind = "ticketbook"
+office_name = "Obras Sanitarias"
+[destinations.{TRACKER}]
+kind = "request_tracker"
+url = "RT_URL"
+token = {{ env = "TEST_RT_TOKEN" }}
+account = "inbox"
+queue = "QUEUE"
+reference_field = "FIELD"
+timeout_seconds = 10
+overlap_seconds = 5
+[destinations.{FAULTY}]
+kind = "request_tracker"
+url = "FAULTY_URL"
+token = {{ env = "TEST_FAULTY_TOKEN" }}
+account = "inbox"
+queue = "Atencion"
+timeout_seconds = 4
+overlap_seconds = 5
+[routing]
+default = "{BOOK}"
+""" + "".join(
+    f'[[routes]]\nname = "{office}-{n}"\ndestination = "{office}"\nkeywords = ["{word}"]\nmatter = "{matter}"\n'
+    for office, words in WORDS.items()
+    for n, (word, matter) in enumerate(zip(words, ("consulta", "tramite"), strict=True))
+    if word
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Servers:
+    """Real ones, shared by all tests."""
+
+    tracker: RequestTrackerServer
+    dovecot: Dovecot
+    postfix: Postfix
+
+
+@dataclass(kw_only=True)
+class Town:
+    """Everything that runs. `stage` is what each actor is waiting for, to be told when nothing goes on."""
+
+    servers: Servers
+    mailbox: Mailbox
+    daemon: Daemon
+    graph: GraphFake
+    moods: Moods
+    http: aiohttp.ClientSession
+    rt: RtState
+    line: FaultProxy
+    agents: dict[Office, Agents]
+    tickets: dict[str, Where] = field(default_factory=dict)
+    """Where the message with this mark stands; kept up to date by `look`."""
+    late: set[tuple[int, int]] = field(default_factory=set)
+    wamids: dict[str, str] = field(default_factory=dict)
+    over: dict[int, asyncio.Event] = field(default_factory=dict)
+    dead: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    # ------------------------------------------------------------ asking the daemon's own file, to know when to go on
+
+    def rows(self, statement: str) -> list[Any]:
+        """Rows of the daemon's database. What is judged never comes from here."""
+        uri = f"file:{self.daemon.state_dir / 'inbox.sqlite3'}?mode=ro"
+        try:
+            with closing(sqlite3.connect(uri, uri=True, timeout=10)) as connection:
+                return connection.execute(statement).fetchall()
+        except sqlite3.OperationalError:
+            return []
+
+    async def until(self, what: Callable[[], str], seconds: float) -> None:
+        """Wait until `what` has nothing more to say; it says what is missing."""
+        deadline = time.monotonic() + seconds
+        while missing := await asyncio.to_thread(what):
+            if time.monotonic() > deadline:
+                raise AssertionError(f"not within {seconds:g} s: {missing}\n{self.daemon.log.read_text()[-1500:]}")
+            await asyncio.sleep(0.3)
+
+    async def look(self) -> None:
+        """Keep `tickets` up to date, until cancelled."""
+        statement = (
+            "SELECT m.text, c.ticket_id, c.ticket_url FROM message m JOIN conversation c ON c.id = m.conversation_id"
+            " WHERE c.ticket_id IS NOT NULL"
+        )
+        while True:
+            for text, ticket, url in await asyncio.to_thread(self.rows, statement):
+                for mark in tokens_in(text):
+                    self.tickets.setdefault(str(mark), Where(ticket=ticket, path=urlsplit(url or "").path))
+            await asyncio.sleep(0.4)
+
+    async def begin(self) -> None:
+        """Wait until the daemon follows every office: what is older is not its to carry."""
+        self.graph.webhook = f"http://127.0.0.1:{self.daemon.public_port}/hooks/whatsapp-centro"
+        wanted = {f"updates:{office}" for office in self.agents} | {"mesa"}
+
+        def unfollowed() -> str:
+            known = {name for (name,) in self.rows("SELECT instance FROM cursor WHERE value IS NOT NULL")}
+            return ", ".join(sorted(wanted - known))
+
+        await self.until(unfollowed, 30)
+        await asyncio.sleep(1.1)  # RT tells whole seconds
+
+    async def settled(self, answers: Sequence[Token], *, seconds: float) -> None:
+        """Wait until every answer was learnt, nothing is under way and Meta has no more to tell."""
+        quiet = 0
+
+        def left() -> str:
+            nonlocal quiet
+            learnt = {mark.said for (text,) in self.rows("SELECT text FROM reply") for mark in tokens_in(text)}
+            unknown = [str(token) for token in answers if token.said not in learnt]
+            busy = self.rows(
+                "SELECT destination, kind, state, count(*), max(reason) FROM dispatch"
+                " WHERE state IN ('waiting', 'sending', 'unknown') GROUP BY 1, 2, 3"
+            )
+            unread = self.rows("SELECT count(*) FROM envelope WHERE state = 'new'")
+            reasons = []
+            if unknown:
+                reasons.append(f"{len(unknown)} answers are not learnt, among them {unknown[:5]}")
+            if busy:
+                reasons.append(f"under way: {busy}")
+            if self.graph.untold or unread != [(0,)]:
+                reasons.append(f"Meta has {self.graph.untold} to tell, {unread} envelopes are unread")
+            quiet = 0 if reasons else quiet + 1
+            return "; ".join(reasons) or ("" if quiet > 4 else "it is quiet since a moment only")
+
+        await self.until(left, seconds)
+
+    # ------------------------------------------------------------ actors
+
+    async def act(self, case: Case) -> None:
+        """One case from its first word to its last."""
+        chance = random.Random(case.number)
+        first = case.acts[0].token
+        answer = ""
+        began = 0.0
+        for act in case.acts:
+            if not act.at_once:
+                await asyncio.sleep(chance.uniform(0.2, 2.0))
+            if act.verb in ("says", "edits"):
+                await self._citizen(case, act)
+                continue
+            where = await self._where(case, str(first))
+            if act.verb == "answers":
+                began = time.monotonic()
+            answer = await self._agent(case, act, where, answer)
+            if act.verb in ("takes_back", "deletes") and time.monotonic() - began > GRACE_SECONDS - 0.5:
+                assert act.token is not None
+                self.late.add(act.token.said)
+        self.over[case.number].set()
+
+    async def _where(self, case: Case, mark: str) -> Where:
+        deadline = time.monotonic() + 150
+        while mark not in self.tickets:
+            assert time.monotonic() < deadline, f"no ticket of {case.office} holds the first words of {case.citizen}"
+            await asyncio.sleep(0.2)
+        return self.tickets[mark]
+
+    async def _agent(self, case: Case, act: Act, where: Where, answer: str) -> str:
+        """Do what an agent does; returns the answer that a withdrawal would be about."""
+        agents = self.agents[case.office]
+        match act.verb:
+            case "answers":
+                return await agents.answers(where, act.text, html=act.html, file=act.file)
+            case "takes_back":
+                await agents.takes_back(where, answer)
+            case "deletes":
+                await agents.deletes(where)
+            case "notes":
+                await agents.notes(where, act.text)
+            case "writes_as_us":
+                await agents.writes_as_us(where, act.text)
+            case "replies_automatically":
+                await agents.replies_automatically(where, act.text)
+            case "closes" | "reopens":
+                await agents.set_open(where, is_open=act.verb == "reopens")
+            case "merges":
+                await asyncio.wait_for(self.over[act.other].wait(), 150)
+                other = next(iter(mark for mark in self.tickets if mark.startswith(f"tkc{act.other:04d}v01")))
+                await agents.merges(where, self.tickets[other])
+            case _:
+                raise AssertionError(act.verb)
+        return answer
+
+    async def _citizen(self, case: Case, act: Act) -> None:
+        citizen = case.citizen
+        at = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=act.hours)
+        if citizen.phone is None:
+            await asyncio.to_thread(self._mails, citizen, act, at)
+            return
+        if case.plot == "late" and not act.hours:
+            await self._told_of_an_answer(citizen)
+        first = self.wamids.get(citizen.name, "")
+        if act.verb == "edits":
+            self.graph.write(citizen.phone.edit(first, act.text, at=at))
+            return
+        update = citizen.phone.text(act.text, at=at)
+        self.wamids.setdefault(citizen.name, update["messages"][0]["id"])
+        self.graph.write(update)
+
+    async def _told_of_an_answer(self, citizen: Citizen) -> None:
+        """They write again when the template came; also when it never does."""
+        assert citizen.phone is not None
+        for _ in range(60):
+            if any(one.kind == "template" for one in self.graph.inbox(citizen.phone)):
+                return
+            await asyncio.sleep(0.3)
+
+    def _mails(self, citizen: Citizen, act: Act, at: datetime) -> None:
+        mail = EmailMessage()
+        mail["From"], mail["To"], mail["Subject"] = citizen.address, self.mailbox.user, "Consulta"
+        mail["Message-ID"], mail["Date"] = make_msgid(domain="correo.example"), format_datetime(at)
+        mail.set_content(act.text)
+        self.servers.postfix.send(citizen.address, self.mailbox.user, mail)
+
+    # ------------------------------------------------------------ what goes wrong
+
+    async def kill(self, times: int, *, seed: int) -> None:
+        """SIGKILL at random moments, from the daemon's very start on."""
+        chance = random.Random(seed)
+        for _ in range(times):
+            await asyncio.sleep(chance.uniform(0.3, 4.5))
+            await asyncio.to_thread(self.daemon.kill)
+            await asyncio.to_thread(self.daemon.start, wait=chance.random() < 0.7)
+        await asyncio.to_thread(self.daemon.wait_ready)
+
+    async def spoil(self) -> None:
+        """The line to one office is bad in several ways, until cancelled."""
+        faults = (LineFault.LATENCY, LineFault.DROP_RESPONSE, LineFault.ERROR_500, LineFault.TRUNCATE)
+        try:
+            for round_ in range(1000):
+                self.line.plan(0.35, seed=round_, faults=faults, match=is_write)
+                await asyncio.sleep(12)
+                self.line.plan(0.05, seed=round_, faults=faults)
+                await asyncio.sleep(6)
+                self.line.fault = (LineFault.REFUSE, LineFault.BUSY_503)[round_ % 2]
+                await asyncio.sleep(4)
+                self.line.fault = LineFault.PASS
+                await asyncio.sleep(5)
+        finally:
+            self.line.fault = LineFault.PASS
+
+    # ------------------------------------------------------------ what is left
+
+    async def evidence(self, cases: Sequence[Case]) -> Evidence:
+        """Everything that the judges look at."""
+        citizens = {case.citizen.name: case.citizen for case in cases}
+        inboxes = {name: await asyncio.to_thread(self.inbox, citizen) for name, citizen in citizens.items()}
+        notes = [note for agents in self.agents.values() for note in await agents.internal()]
+        listed = await asyncio.to_thread(self.daemon.command, "parked", "list", "--json")
+        numbers: dict[int, list[str]] = {}
+        statement = "SELECT m.text, c.case_number FROM message m JOIN conversation c ON c.id = m.conversation_id"
+        for text, number in self.rows(statement):
+            for mark in tokens_in(text):
+                numbers.setdefault(mark.case, []).append(number)
+        return Evidence(
+            cases=cases,
+            inboxes=inboxes,
+            notes=notes,
+            parked=_lines(listed),
+            books=await asyncio.to_thread(self.daemon.books),
+            joined=self._joined(),
+            late=frozenset(self.late),
+            case_numbers=numbers,
+        )
+
+    def inbox(self, citizen: Citizen) -> list[Item]:
+        """What a phone or mailbox holds, in order."""
+        if citizen.phone is not None:
+            return [
+                Item(
+                    text="\n".join((one.text, one.filename, one.content.decode("latin-1"))),
+                    at=one.at,
+                    template=one.kind == "template",
+                    told=self.moods.told.get(one.wamid),
+                )
+                for one in self.graph.inbox(citizen.phone)
+            ]
+        domain = self.mailbox.user.partition("@")[2]
+        if not citizen.address.endswith(f"@{domain}") or citizen.address.startswith("desconocido"):
+            return []
+        return read_mailbox(Mailbox(server=self.servers.dovecot, user=citizen.address))
+
+    def _joined(self) -> dict[tuple[int, int], tuple[int, int]]:
+        rows = self.rows("SELECT r.text, l.text FROM reply r JOIN reply l ON l.id = r.joined_id")
+        return {
+            marks[0].said: leads[0].said
+            for marks, leads in ((tokens_in(one), tokens_in(other)) for one, other in rows)
+            if marks and leads and marks[0].said != leads[0].said
+        }
+
+
+def read_mailbox(mailbox: Mailbox) -> list[Item]:
+    """Every mail with its files, by the moment when it was written: Postfix delivers in parallel."""
+    with mailbox.client(readonly=True) as client:
+        found = client.fetch(client.search(), ["RFC822"])
+    mails = [message_from_bytes(one[b"RFC822"], policy=policy.default) for _, one in sorted(found.items())]
+    items = [Item(text=_words(mail), at=mail["Date"].datetime) for mail in mails]
+    return sorted(items, key=lambda item: item.at)
+
+
+def _words(mail: EmailMessage) -> str:
+    texts = [f"{name}: {value}" for name, value in mail.items()]
+    for part in mail.walk():
+        if not part.is_multipart():
+            payload = part.get_payload(decode=True)
+            assert isinstance(payload, bytes)
+            texts.append(payload.decode(part.get_content_charset() or "latin-1"))
+    return "\n".join(texts)
+
+
+def _lines(text: str) -> list[dict[str, Any]]:
+    import json
+
+    return [json.loads(line) for line in text.splitlines() if line.startswith("{")]
+
+
+@asynccontextmanager
+async def town(home: Path, servers: Servers, *, calm: bool = False) -> AsyncIterator[Town]:
+    """Build it, daemon started; `calm`: neither Meta nor any line misbehaves."""
+    mailbox = servers.dovecot.mailbox("mesa")
+    moods = Moods()
+    graph = GraphFake(running=True)
+    graph.window = timedelta(hours=24)
+    graph.fate_of = moods.fate_of
+    if not calm:
+        graph.trouble = moods.trouble
+        graph.pair, graph.throughput = Pace(0.4, burst=3), Pace(0.02, burst=10)
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(run_graph(graph))
+        port, rt = await stack.enter_async_context(serve_fake_rt())
+        line = await stack.enter_async_context(FaultProxy("127.0.0.1", port, latency_seconds=1.0))
+        http = await stack.enter_async_context(aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=60)))
+        daemon = Daemon(home, _toml(servers, mailbox, graph.url, line.url), environ=_environ(servers, rt))
+        stack.push(daemon.__exit__)
+        made = Town(
+            servers=servers,
+            mailbox=mailbox,
+            daemon=daemon,
+            graph=graph,
+            moods=moods,
+            http=http,
+            rt=rt,
+            line=line,
+            agents={},
+        )
+        made.agents[TRACKER] = await _tracker(http, servers)
+        made.agents[FAULTY] = _fake_tracker(http, port, rt)
+        looking = None
+        try:
+            await asyncio.to_thread(daemon.start)
+            book = stack.enter_context(Database(f"sqlite:///{daemon.state_dir / 'inbox.sqlite3'}"))
+            url = f"http://127.0.0.1:{daemon.public_port}"
+            made.agents[BOOK] = Book(http=http, url=url, book=StoredCaseBook(book), office=BOOK)
+            looking = asyncio.create_task(made.look())
+            await made.begin()
+            yield made
+        finally:
+            if looking is not None:
+                looking.cancel()
+                await asyncio.gather(looking, return_exceptions=True)
+
+
+async def _tracker(http: aiohttp.ClientSession, servers: Servers) -> Tracker:
+    rt = servers.tracker
+    made = Tracker(http=http, url=rt.url, queue=rt.queue, token=rt.agent_token, own=rt.token)
+    await made.begin()
+    return made
+
+
+def _fake_tracker(http: aiohttp.ClientSession, port: int, rt: RtState) -> Tracker:
+    own, agent = rt.users["inbox"].token, rt.users["agente"].token
+    return Tracker(http=http, url=f"http://127.0.0.1:{port}", queue="Atencion", token=agent, own=own)
+
+
+def _toml(servers: Servers, mailbox: Mailbox, graph: str, faulty: str) -> str:
+    values = {
+        "GRAPH_URL": graph,
+        "IMAP_HOST": mailbox.server.host,
+        "IMAP_PORT": str(mailbox.server.imap_port),
+        "SMTP_HOST": servers.postfix.host,
+        "SMTP_PORT": str(servers.postfix.smtp_port),
+        "MAILBOX": mailbox.user,
+        "RT_URL": servers.tracker.url,
+        "QUEUE": servers.tracker.queue,
+        "FIELD": servers.tracker.reference_field,
+        "FAULTY_URL": faulty,
+    }
+    text = _TOML
+    for name, value in values.items():
+        text = text.replace(name, value)
+    return text
+
+
+def _environ(servers: Servers, rt: RtState) -> dict[str, str]:
+    return {
+        "TEST_APP_SECRET": SECRET,
+        "TEST_OTHER": secrets.token_hex(8),
+        "TEST_ACCESS_TOKEN": TOKEN,
+        "TEST_IMAP_PASSWORD": servers.dovecot.password,
+        "TEST_RT_TOKEN": servers.tracker.token,
+        "TEST_FAULTY_TOKEN": rt.users["inbox"].token,
+    }
