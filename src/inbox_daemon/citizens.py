@@ -17,7 +17,6 @@ from inbox_daemon.pipeline.referring import Referring
 from inbox_daemon.pipeline.rendering import Wording
 from inbox_daemon.pipeline.routing import Rule, compile_rule
 from inbox_daemon.pipeline.telling import Telling
-from inbox_daemon.pipeline.triage import Option
 from inbox_daemon.workers import Shop
 
 
@@ -76,24 +75,13 @@ def link_line(shop: Shop, address: Callable[[StoredFile], str]) -> Callable[[Sto
 
 
 def _asking(shop: Shop, history: timedelta, window: timedelta) -> Asking:
-    triage = shop.settings.triage
-    options = [
-        Option(
-            title=one.title,
-            description=one.description,
-            destination=one.destination,
-            matter=one.matter,
-            keywords=one.keywords,
-        )
-        for one in triage.options
-    ]
-    menu = Menu(
-        options=options,
-        wait=timedelta(minutes=triage.wait_minutes),
-        tries=triage.tries,
-        channels=frozenset(triage.channels),
+    return Asking(
+        menu=Menu.of(shop.settings.triage),
+        texts=shop.texts,
+        answerable=list(shop.replying),
+        history=history,
+        window=window,
     )
-    return Asking(menu=menu, texts=shop.texts, answerable=list(shop.replying), history=history, window=window)
 
 
 def _rule(route: Any) -> Rule:

@@ -27,7 +27,7 @@ class RtBackstage:
     """A `Backstage`, working with the agent's token."""
 
     def __init__(
-        self, session: aiohttp.ClientSession, url: str, token: str, reference_field: str, shred: Shred
+        self, session: aiohttp.ClientSession, url: str, token: str, reference_field: str, shred: Shred | None = None
     ) -> None:
         self._session = session
         self._api = f"{url}/REST/2.0"
@@ -109,6 +109,7 @@ class RtBackstage:
             return EntryId(response.headers["Location"].rsplit("/", 1)[1])
 
     async def take_back(self, ticket: TicketId, entry: EntryId) -> None:
+        assert self._shred is not None
         await self._shred(entry)
 
     async def agent_closes(self, ticket: TicketId) -> None:

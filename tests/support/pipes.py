@@ -141,34 +141,38 @@ class Pipes:
             if isinstance(adapter, Notifying) and adapter.notifies
         }
 
-        self.answerer = channel and Lane(
-            name=INSTANCE,
-            carrier=Answering(
+        self.answerer = (
+            None
+            if channel is None
+            else Lane(
                 name=INSTANCE,
-                channel=channel,
-                database=database,
-                rereading=Rereading(
-                    adapters={InstanceId(name): one for name, one in adapters.items()},
+                carrier=Answering(
+                    name=INSTANCE,
+                    channel=channel,
                     database=database,
-                    folder=folder,
-                    max_bytes=1_000_000,
+                    rereading=Rereading(
+                        adapters={InstanceId(name): one for name, one in adapters.items()},
+                        database=database,
+                        folder=folder,
+                        max_bytes=1_000_000,
+                    ),
+                    reporting=self.reporting,
+                    firewall=firewall or OpenFirewall(),
+                    texts=self.texts,
+                    ways=ways or Ways(replying=[INSTANCE]),
+                    kind_of=lambda instance: "whatsapp",
+                    link=lambda file: f"https://archivos.test/{file.filename}",
+                    policy=policy,
+                    attempt=attempt,
                 ),
-                reporting=self.reporting,
-                firewall=firewall or OpenFirewall(),
-                texts=self.texts,
-                ways=ways or Ways(replying=[INSTANCE]),
-                kind_of=lambda instance: "whatsapp",
-                link=lambda file: f"https://archivos.test/{file.filename}",
+                database=database,
+                node=node,
                 policy=policy,
                 attempt=attempt,
-            ),
-            database=database,
-            node=node,
-            policy=policy,
-            attempt=attempt,
-            parallel=8,
-            observe=lambda lane, outcome, seconds: None,
-            gap=_no_wait,
+                parallel=8,
+                observe=lambda lane, outcome, seconds: None,
+                gap=_no_wait,
+            )
         )
         self.followers = {
             name: Follower(

@@ -162,7 +162,7 @@ def subject(reply: Reply, wording: Wording) -> str:
     """
     bare = _bare(harmless(reply.subject))
     shown = bare if len(bare) <= MAX_SUBJECT_CHARS else f"{bare[: MAX_SUBJECT_CHARS - 1].rstrip()}…"
-    case = f"[{wording.case} {harmless(reply.case_number)}]"
+    case = f"[{wording.case} {harmless(reply.case_number)}]" if reply.case_number else ""
     return f"{'Re: ' if reply.in_reply_to else ''}{case} {shown or wording.no_subject}"
 
 

@@ -32,7 +32,8 @@ class Work:
     """A step with all it speaks of. `earlier` is the number of the ticket this conversation follows.
 
     A step about a `reply` has the citizen's latest message as its `message`; `instance` and `handle` are where the
-    reply went, else those of the message. `refused_by` are the destinations that handed the case on, the latest first;
+    reply went, else those of the message. `refused_by` are the destinations that handed the case on, the latest
+    first, `answers` what they had answered, for the entry that opens the next ticket;
     `gone_to` is the one that has it, where this is what it left behind.
     """
 
@@ -43,6 +44,7 @@ class Work:
     handle: Handle | None
     file: Row[Any] | None
     earlier: str
+    answers: Sequence[Row[Any]]
     refused_by: Sequence[str] = ()
     gone_to: str = ""
 
@@ -98,6 +100,7 @@ def load(connection: Connection, step: Step) -> Work:
         handle=handle,
         file=file,
         earlier=earlier,
+        answers=replies.given(connection, conversation.id) if refused_by and conversation.ticket is None else (),
         refused_by=refused_by,
         gone_to="" if conversation.filed else transfers.went_to(connection, conversation).destination,
     )
@@ -197,8 +200,16 @@ class Drafting:
         """What the first entry says of where the case comes from."""
         if work.refused_by:
             office = self._office(work.refused_by[0])
-            return self._texts.say("referred_from", office=office, case=work.conversation.case_number)
+            lines = [self._texts.say("referred_from", office=office, case=work.conversation.case_number)]
+            if work.answers:
+                lines += ["", self._texts.say("answered_before"), *map(self._answered, work.answers), ""]
+            return "\n".join(lines)
         return self._wording.say("follows", number=work.earlier) if work.earlier else ""
+
+    def _answered(self, answer: Row[Any]) -> str:
+        """An answer that a former office gave, as the next one reads it."""
+        text = to_channel(answer.text, html=answer.html, markup="text")
+        return f"{self._wording.moment(answer.at)} · {self._office(answer.destination)}: {text}"
 
     def handed_on(self, step: Step, work: Work) -> Entry:
         """The note in the former office's ticket that says which one goes on with the case."""

@@ -51,8 +51,8 @@ def read(text: str) -> Query | None:
     if len(text) > MAX_CHARS:
         return None
     folded = fold(text.replace("º", " ").replace("°", " ").replace("–", "-").replace("—", "-"))
-    before, found, after = folded.partition("estado")
-    if not found or "estado" in after or not _ends_a_word(before, after):
+    before, found, after = _asked(folded)
+    if not found or found in after or not _ends_a_word(before, after):
         return None
     rest = [part for part in (_rest(before, _BEFORE), _rest(after, _AFTER)) if part]
     if not rest:
@@ -60,6 +60,12 @@ def read(text: str) -> Query | None:
     if len(rest) > 1:
         return None
     return _named(rest[0])
+
+
+def _asked(folded: str) -> tuple[str, str, str]:
+    """What stands before and after the word that asks, in one of the languages that our own notices have."""
+    parts = (folded.partition(word) for word in ("estado", "status"))
+    return next((found for found in parts if found[1]), (folded, "", ""))
 
 
 def _ends_a_word(before: str, after: str) -> bool:

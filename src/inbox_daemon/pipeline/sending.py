@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row
 
-from inbox_daemon.model import Choice, ExternalId, Reply, SendState, StoredFile
+from inbox_daemon.model import CaseNumber, Choice, ExternalId, Reply, SendState, StoredFile
 from inbox_daemon.store import conversations, portions, replies
 from inbox_daemon.store.conversations import Conversation
 from inbox_daemon.store.outbox import Step
@@ -108,7 +108,7 @@ def reply_of(sending: Sending, portion: Row[Any], *, menu: bool) -> Reply:
     return Reply(
         tag=portion.tag,
         to=sending.target.handle,
-        case_number=sending.conversation.case_number,
+        case_number=sending.conversation.case_number if sending.conversation.filed else CaseNumber(""),
         text=portion.text,
         subject=sending.conversation.subject,
         in_reply_to=None if said is None or portion.number > 1 else ExternalId(said.external_id),

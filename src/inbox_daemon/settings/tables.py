@@ -220,7 +220,7 @@ class DestinationTable(Instance):
         TicketState.CLOSED,
         TicketState.REOPENED,
     )
-    """States of a ticket that its citizen may learn; in any other one the last of these stands."""
+    """States of a ticket that its citizen may learn; of any other one they learn only whether the case is open."""
     refer_to: str = ""
     """Destination that goes on with a case when this one says that it is not competent; empty: [routing] default."""
 

@@ -13,7 +13,17 @@ from inbox_daemon.model import Attachment, Choice, Handle, MessageKey, Proof
 from inbox_daemon.store import outbox
 from inbox_daemon.store.clock import after_now, db_now
 from inbox_daemon.store.conversations import Conversation
-from inbox_daemon.store.schema import conversation, dispatch, follow, handle, is_open, message, reply, to_micros
+from inbox_daemon.store.schema import (
+    conversation,
+    dispatch,
+    follow,
+    handle,
+    is_held,
+    is_open,
+    message,
+    reply,
+    to_micros,
+)
 
 SEND = "send"
 ANSWER = "answer"
@@ -211,6 +221,21 @@ def read(connection: Connection, reply_id: int) -> Row[Any]:
     return connection.execute(select(reply).where(reply.c.id == reply_id)).one()
 
 
+def given(connection: Connection, conversation_id: int) -> list[Row[Any]]:
+    """The answers that the citizen of a conversation has got, in order."""
+    return list(
+        connection.execute(
+            select(reply)
+            .where(
+                reply.c.conversation_id == conversation_id,
+                reply.c.origin == ANSWER,
+                reply.c.state.in_(["accepted", "sent", "delivered", "read", "played"]),
+            )
+            .order_by(reply.c.at, reply.c.id)
+        )
+    )
+
+
 def of_several(connection: Connection, destination: str, entry_id: str) -> bool:
     """Whether an entry was filed for more than one citizen: their tickets were merged."""
     number = connection.execute(
@@ -265,7 +290,7 @@ def release(connection: Connection, *, conversation_id: int, instance: str, hand
     Held for the conversation, or for this handle of another one: a channel's window is open for both.
     """
     waits = and_(
-        reply.c.state == "held",
+        is_held(reply),
         or_(
             reply.c.conversation_id == conversation_id,
             and_(reply.c.instance == instance, reply.c.handle_id == handle_id, reply.c.handle_id.is_not(None)),

@@ -327,6 +327,19 @@ reply = Table(
 )
 Index("ix_reply_conversation_id", reply.c.conversation_id)
 Index("ix_reply_joined_id", reply.c.joined_id)
+Index(
+    "ix_reply_held",
+    reply.c.handle_id,
+    sqlite_where=text("state = 'held'"),
+    postgresql_where=text("state = 'held'"),
+)
+
+
+def is_held(replies: FromClause) -> ColumnElement[bool]:
+    """That a reply waits for its citizen to write, as the partial index above has it (see `is_unread`)."""
+    return replies.c.state == literal_column("'held'")
+
+
 Index("ix_reply_entry", reply.c.destination, reply.c.entry_id)
 
 dispatch = Table(

@@ -27,6 +27,7 @@ UNKNOWN = TEXTS.say("status_unknown")
     "text",
     [
         f"estado {CASE}",
+        f"status {CASE}",
         f"ESTADO {CASE.lower()}",
         f"Estádo: {CASE}.",
         f"estado {CASE.replace('-', '')}",

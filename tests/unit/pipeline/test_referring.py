@@ -67,6 +67,18 @@ async def test_the_case_goes_on_elsewhere_with_its_history_and_its_number(databa
     assert len({kept.reference for office in town.offices.values() for kept in office.tickets}) == 2
 
 
+async def test_the_next_office_reads_what_was_answered_already(database: Database) -> None:
+    town = await _case(database)
+    town.offices["salud"].say("1", "Eso lo ve Cultura.")
+    town.offices["salud"].say("1", "nota interna sobre Ana", public=False)
+    await town.follows()
+    await _refused(town)
+    [[first, *_]] = town.tickets("cultura")
+    assert "Lo que ya se le respondió:\n" in first
+    assert "· salud: Eso lo ve Cultura." in first
+    assert "nota interna" not in first
+
+
 async def test_only_the_office_that_has_the_case_is_heard(database: Database) -> None:
     town = await _case(database)
     town.offices["salud"].say("1", "Lo derivamos a Cultura")

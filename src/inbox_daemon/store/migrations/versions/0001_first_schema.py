@@ -367,6 +367,14 @@ def _reply() -> None:
     )
     op.create_index("ix_reply_conversation_id", "reply", ["conversation_id"], unique=False)
     op.create_index("ix_reply_entry", "reply", ["destination", "entry_id"], unique=False)
+    op.create_index(
+        "ix_reply_held",
+        "reply",
+        ["handle_id"],
+        unique=False,
+        sqlite_where=sa.text("state = 'held'"),
+        postgresql_where=sa.text("state = 'held'"),
+    )
     op.create_index("ix_reply_joined_id", "reply", ["joined_id"], unique=False)
 
 
