@@ -18,9 +18,9 @@ from inbox_daemon.pipeline.rendering import Wording
 from inbox_daemon.pipeline.routing import Rule
 from inbox_daemon.pipeline.telling import Telling
 from inbox_daemon.store import attachments, conversations, outbox, people, replies, transfers
+from inbox_daemon.store.columns import to_micros
 from inbox_daemon.store.conversations import Conversation
 from inbox_daemon.store.people import Author
-from inbox_daemon.store.schema import to_micros
 
 IGNORED_AUTOMATIC = frozenset({Automatic.BOUNCE, Automatic.LIST})
 FOR_US = {"query": "status_query", "choice": "menu_choice"}

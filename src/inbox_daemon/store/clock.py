@@ -9,7 +9,7 @@ from sqlalchemy import BigInteger, ColumnElement, type_coerce
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import GenericFunction
 
-from inbox_daemon.store.schema import Instant
+from inbox_daemon.store.columns import Instant
 
 
 class db_now(GenericFunction[Any]):  # noqa: N801 - reads like the SQL function it is

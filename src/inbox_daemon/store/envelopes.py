@@ -13,6 +13,7 @@ from sqlalchemy import ColumnElement, Connection, Dialect, and_, bindparam, dele
 from inbox_daemon.model import Envelope, InstanceId, Malformed
 from inbox_daemon.store import schema
 from inbox_daemon.store.clock import after_now, db_now
+from inbox_daemon.store.columns import to_micros
 
 _envelope = schema.envelope
 
@@ -58,7 +59,7 @@ def append(connection: Connection, envelopes: Iterable[tuple[Envelope, int]]) ->
     values: list[object] = []
     for item, day in envelopes:
         headers = json.dumps(dict(item.headers)) if item.headers else "{}"
-        values += item.instance, day, schema.to_micros(item.received_at), headers, item.body
+        values += item.instance, day, to_micros(item.received_at), headers, item.body
     if values:
         rows = [_row(connection.dialect)] * (len(values) // _APPENDED)
         connection.exec_driver_sql(_APPEND + ", ".join(rows), tuple(values))

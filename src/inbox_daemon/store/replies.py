@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Row, and_, exists, func, insert, or_, select,
 from inbox_daemon.model import Attachment, Choice, Handle, MessageKey, Proof
 from inbox_daemon.store import outbox
 from inbox_daemon.store.clock import after_now, db_now
+from inbox_daemon.store.columns import to_micros
 from inbox_daemon.store.conversations import Conversation
 from inbox_daemon.store.schema import (
     conversation,
@@ -22,7 +23,6 @@ from inbox_daemon.store.schema import (
     is_open,
     message,
     reply,
-    to_micros,
 )
 
 SEND = "send"

@@ -7,84 +7,31 @@ Days are local days of the office as YYYYMMDD, set when a thing is received: the
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
-from typing import Any
-
 from sqlalchemy import (
     JSON,
     BigInteger,
     Boolean,
     Column,
     ColumnElement,
-    Dialect,
     ForeignKey,
     FromClause,
     Index,
     Integer,
     LargeBinary,
-    MetaData,
     Table,
     Text,
     UniqueConstraint,
     literal_column,
     text,
 )
-from sqlalchemy.types import TypeDecorator
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
-
-
-class Instant(TypeDecorator[datetime]):
-    """An aware datetime, stored as whole microseconds since 1970 in UTC."""
-
-    impl = BigInteger
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:
-        """Python to database."""
-        return None if value is None else to_micros(value)
-
-    def process_result_value(self, value: Any | None, dialect: Dialect) -> datetime | None:
-        """Database to Python."""
-        return None if value is None else from_micros(int(value))
-
-
-def to_micros(moment: datetime) -> int:
-    """Whole microseconds since 1970 of an aware datetime."""
-    return (moment - _EPOCH) // _MICROSECOND
-
-
-def from_micros(value: int) -> datetime:
-    """Inverse of `to_micros`, in UTC."""
-    return _EPOCH + timedelta(microseconds=value)
-
-
-metadata = MetaData(
-    naming_convention={
-        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
-        "pk": "pk_%(table_name)s",
-    }
-)
-
-# Rising integer keys: SQLite only aliases its rowid for INTEGER, PostgreSQL needs 64 bits.
-_Id = BigInteger().with_variant(Integer, "sqlite")
-
-
-def _key() -> Column[int]:
-    return Column("id", _Id, primary_key=True, autoincrement=True)
-
-
-def _to(table: str, *, null: bool = False, name: str | None = None) -> Column[Any]:
-    return Column(name or f"{table}_id", _Id, ForeignKey(f"{table}.id"), nullable=null)
-
+from inbox_daemon.store.columns import Id, Instant, key, to
+from inbox_daemon.store.columns import metadata as metadata
 
 envelope = Table(
     "envelope",
     metadata,
-    _key(),
+    key(),
     Column("instance", Text, nullable=False),
     Column("day", Integer, nullable=False),
     Column("received_at", Instant, nullable=False),
@@ -125,7 +72,7 @@ def is_unread(envelopes: FromClause) -> ColumnElement[bool]:
 ignored = Table(
     "ignored",
     metadata,
-    Column("envelope_id", _Id, ForeignKey("envelope.id"), primary_key=True),
+    Column("envelope_id", Id, ForeignKey("envelope.id"), primary_key=True),
     Column("reason", Text, primary_key=True),
     Column("count", Integer, nullable=False),
 )
@@ -133,8 +80,8 @@ ignored = Table(
 malformed = Table(
     "malformed",
     metadata,
-    _key(),
-    _to("envelope"),
+    key(),
+    to("envelope"),
     Column("place", Text, nullable=False),
     Column("problem", Text, nullable=False),
     # parked → discarded
@@ -146,7 +93,7 @@ Index("ix_malformed_envelope_id", malformed.c.envelope_id)
 citizen = Table(
     "citizen",
     metadata,
-    _key(),
+    key(),
     Column("created_at", Instant, nullable=False),
     Column("name", Text, nullable=False, server_default=""),
     sqlite_autoincrement=True,
@@ -155,7 +102,7 @@ citizen = Table(
 handle = Table(
     "handle",
     metadata,
-    _key(),
+    key(),
     Column("kind", Text, nullable=False),
     # Who gave it out, when it isn't global; `hint:INSTANCE` for what an instance merely heard.
     Column("scope", Text, nullable=False, server_default=""),
@@ -163,7 +110,7 @@ handle = Table(
     Column("proof", Text, nullable=False),
     Column("match_key", Text, nullable=False),
     # None: given up by its holder, and nobody's since.
-    _to("citizen", null=True),
+    to("citizen", null=True),
     Column("first_seen_at", Instant, nullable=False),
     Column("last_seen_at", Instant, nullable=False),
     # When its holder proved by a challenge that it is the same person's as the others; None: never.
@@ -177,14 +124,14 @@ Index("ix_handle_match_key", handle.c.kind, handle.c.match_key)
 identity_event = Table(
     "identity_event",
     metadata,
-    _key(),
+    key(),
     Column("at", Instant, nullable=False),
     # linked | released | suggested | moved
     Column("kind", Text, nullable=False),
-    _to("citizen"),
-    _to("citizen", null=True, name="other_citizen_id"),
-    _to("handle", null=True),
-    _to("envelope", null=True),
+    to("citizen"),
+    to("citizen", null=True, name="other_citizen_id"),
+    to("handle", null=True),
+    to("envelope", null=True),
     Column("evidence", Text, nullable=False),
     sqlite_autoincrement=True,
 )
@@ -193,10 +140,10 @@ Index("ix_identity_event_citizen_id", identity_event.c.citizen_id)
 conversation = Table(
     "conversation",
     metadata,
-    _key(),
+    key(),
     # None only inside the transaction that opens it.
     Column("case_number", Text, unique=True),
-    _to("citizen"),
+    to("citizen"),
     Column("destination", Text, nullable=False),
     Column("matter", Text, nullable=False),
     Column("subject", Text, nullable=False),
@@ -210,7 +157,7 @@ conversation = Table(
     # The ticket's state in the shared vocabulary, as last told, and since when; None: never told.
     Column("ticket_state", Text),
     Column("ticket_state_at", Instant),
-    _to("conversation", null=True, name="follows_id"),
+    to("conversation", null=True, name="follows_id"),
     # Triage: how often the citizen was asked which office it is for; 0: given up; None: never asked, or they said.
     Column("asked", Integer),
     sqlite_autoincrement=True,
@@ -221,8 +168,8 @@ Index("ix_conversation_ticket", conversation.c.destination, conversation.c.ticke
 message = Table(
     "message",
     metadata,
-    _key(),
-    _to("envelope", null=True),
+    key(),
+    to("envelope", null=True),
     Column("instance", Text, nullable=False),
     Column("day", Integer, nullable=False),
     Column("external_id", Text, nullable=False),
@@ -232,9 +179,9 @@ message = Table(
     # message | edit | revoke | reaction | call; query and choice are for us, not for an office: they make no entry
     Column("type", Text, nullable=False),
     Column("content", Text, nullable=False),
-    _to("citizen"),
-    _to("handle", null=True),
-    _to("conversation"),
+    to("citizen"),
+    to("handle", null=True),
+    to("conversation"),
     Column("sent_at", Instant, nullable=False),
     Column("received_at", Instant, nullable=False),
     Column("sender_name", Text, nullable=False),
@@ -255,9 +202,9 @@ Index("ix_message_handle_id", message.c.handle_id, message.c.sent_at)
 attachment = Table(
     "attachment",
     metadata,
-    _key(),
-    _to("message"),
-    _to("envelope"),
+    key(),
+    to("message"),
+    to("envelope"),
     Column("instance", Text, nullable=False),
     Column("filename", Text, nullable=False),
     Column("media_type", Text, nullable=False),
@@ -294,8 +241,8 @@ Index("ix_attachment_message_id", attachment.c.message_id)
 reply = Table(
     "reply",
     metadata,
-    _key(),
-    _to("conversation"),
+    key(),
+    to("conversation"),
     # What it was made for, once: `answer|DESTINATION|ENTRY|CITIZEN`, `NOTICE|…`.
     Column("key", Text, nullable=False, unique=True),
     # answer | the kind of a notice (acknowledgement, hours, down, closed, status, menu)
@@ -314,7 +261,7 @@ reply = Table(
     Column("choices", JSON, nullable=False),
     # Whom it answers where that is fixed; else it goes to the handle that wrote last.
     Column("instance", Text),
-    _to("handle", null=True),
+    to("handle", null=True),
     # waiting | held | accepted | sent | delivered | read | failed | withdrawn | parked | call (a person phones)
     Column("state", Text, nullable=False, server_default="waiting"),
     Column("state_at", Instant),
@@ -322,7 +269,7 @@ reply = Table(
     # The last state that the ticket was told of.
     Column("told", Text),
     # The earlier reply whose step carries this one, too: an agent's lines go together.
-    _to("reply", null=True, name="joined_id"),
+    to("reply", null=True, name="joined_id"),
     sqlite_autoincrement=True,
 )
 Index("ix_reply_conversation_id", reply.c.conversation_id)
@@ -345,18 +292,18 @@ Index("ix_reply_entry", reply.c.destination, reply.c.entry_id)
 dispatch = Table(
     "dispatch",
     metadata,
-    _key(),
-    _to("conversation"),
+    key(),
+    to("conversation"),
     Column("destination", Text, nullable=False),
     # open | append | attach | note | reopen | referred | notify, in the lane of a destination; send, in a channel's
     Column("kind", Text, nullable=False),
     Column("key", Text, nullable=False, unique=True),
-    _to("message", null=True),
-    _to("attachment", null=True),
+    to("message", null=True),
+    to("attachment", null=True),
     # What a `send` says to the citizen (replies joined to it go along), or what a `note` reports of.
-    _to("reply", null=True),
+    to("reply", null=True),
     # A step of another row that must be done first (an attachment after its message).
-    _to("dispatch", null=True, name="after_id"),
+    to("dispatch", null=True, name="after_id"),
     # Ordered steps of one conversation go one at a time, by position (the citizen's time in microseconds).
     Column("ordered", Boolean, nullable=False),
     Column("position", BigInteger, nullable=False),
@@ -411,14 +358,14 @@ Index(
 portion = Table(
     "portion",
     metadata,
-    _key(),
-    _to("dispatch"),
+    key(),
+    to("dispatch"),
     # Portions of one try at one address; a later route replaces what an earlier one could not bring.
     Column("route", Integer, nullable=False),
     Column("number", Integer, nullable=False),
     Column("tag", Text, nullable=False, unique=True),
     Column("instance", Text, nullable=False),
-    _to("handle"),
+    to("handle"),
     Column("template", Text),
     Column("text", Text, nullable=False),
     # [{filename, media_type, size, sha256, path}]
@@ -458,7 +405,7 @@ cursor = Table(
     Column("value", Text),
     Column("passed_over", Integer, nullable=False, server_default="0"),
     # Up to which envelope the source was told that we have it (mails marked or moved there).
-    Column("told_id", _Id, nullable=False, server_default="0"),
+    Column("told_id", Id, nullable=False, server_default="0"),
     Column("updated_at", Instant, nullable=False),
 )
 
@@ -491,7 +438,7 @@ installation = Table(
 casebook_case = Table(
     "casebook_case",
     metadata,
-    _key(),
+    key(),
     Column("office", Text, nullable=False),
     Column("number", Text, nullable=False),
     Column("reference", Text, nullable=False),
@@ -505,8 +452,8 @@ casebook_case = Table(
 casebook_entry = Table(
     "casebook_entry",
     metadata,
-    _key(),
-    _to("casebook_case", name="case_id"),
+    key(),
+    to("casebook_case", name="case_id"),
     Column("key", Text, nullable=False),
     # citizen | agent | note | system | withdrawn (an agent's answer, taken back)
     Column("direction", Text, nullable=False),

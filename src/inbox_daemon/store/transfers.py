@@ -16,8 +16,16 @@ from inbox_daemon.identity.casenumber import encode
 from inbox_daemon.model import TicketState
 from inbox_daemon.store import outbox
 from inbox_daemon.store.clock import db_now
+from inbox_daemon.store.columns import to_micros
 from inbox_daemon.store.conversations import REFERRED, Conversation, read
-from inbox_daemon.store.schema import attachment, citizen, conversation, dispatch, is_open, message, to_micros
+from inbox_daemon.store.schema import (
+    attachment,
+    citizen,
+    conversation,
+    dispatch,
+    is_open,
+    message,
+)
 
 _MESSAGE_KINDS = ("open", "append", "attach")
 

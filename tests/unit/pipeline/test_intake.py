@@ -29,8 +29,9 @@ from inbox_daemon.model import (
 )
 from inbox_daemon.pipeline import filing
 from inbox_daemon.store import parked, sendings
+from inbox_daemon.store.columns import metadata
 from inbox_daemon.store.database import Database
-from inbox_daemon.store.schema import conversation, metadata, send_status
+from inbox_daemon.store.schema import conversation, send_status
 from unit.pipeline.scripted import AT, MINUTE, Office, holding, person, says, unreadable
 
 

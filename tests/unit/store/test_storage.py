@@ -16,9 +16,10 @@ from sqlalchemy.exc import IntegrityError, OperationalError
 
 from inbox_daemon.store import envelopes
 from inbox_daemon.store.clock import after_now, db_now
+from inbox_daemon.store.columns import from_micros, to_micros
 from inbox_daemon.store.database import CONFLICT_TRIES, Database, StorageBroken, StorageFull, _named
 from inbox_daemon.store.migrate import migrate
-from inbox_daemon.store.schema import citizen, from_micros, lease, to_micros
+from inbox_daemon.store.schema import citizen, lease
 from unit.store.rows import AT, DAY, envelope
 
 
