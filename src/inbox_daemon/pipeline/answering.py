@@ -126,6 +126,8 @@ class Answering:
             await self._other_way(sending, sending.portions("failed")[0].reason or "")
         elif standing(sending.route) is not None and not step.released:
             await self._finish(sending)
+        elif step.suspect and not step.released and not sending.begun:
+            await self._run(lambda c: outbox.again(c, step, timedelta(0), "nothing of it went"))  # in its turn
         elif await self._too_soon(sending):
             pass
         else:

@@ -113,6 +113,7 @@ def _claimable(settle: timedelta) -> ColumnElement[bool]:
         other.c.position < dispatch.c.position,
         and_(other.c.position == dispatch.c.position, other.c.id < dispatch.c.id),
     )
+    both_wait = and_(other.c.state == "waiting", dispatch.c.state == "waiting")
     blocked = exists().where(
         other.c.conversation_id == dispatch.c.conversation_id,
         other.c.destination == dispatch.c.destination,
@@ -124,7 +125,8 @@ def _claimable(settle: timedelta) -> ColumnElement[bool]:
             # Of several that were cut off, the earliest is looked up first: else they would wait for each other.
             and_(other.c.state.in_(["sending", "unknown"]), or_(dispatch.c.state == "waiting", earlier)),
             and_(other.c.state == "parked", other.c.kind == "open"),
-            and_(other.c.state == "waiting", other.c.ordered, dispatch.c.ordered, earlier),
+            # Of one that was cut off it is looked up first what it did: an earlier one that comes late waits for that.
+            and_(both_wait, other.c.ordered, dispatch.c.ordered, earlier),
         ),
     )
     ticketless = exists().where(thread.c.id == dispatch.c.conversation_id, thread.c.ticket_id.is_(None))

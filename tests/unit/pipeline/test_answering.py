@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import func, select, update
 
 from inbox_daemon.model import EntryId, TicketState
 from inbox_daemon.pipeline.answering import Ways
@@ -209,6 +209,25 @@ async def test_after_the_window_a_template_goes_once_and_the_answers_when_they_w
     await desk.pipes.deliver(says(ANA, "¿qué me respondieron?"))
     assert desk.channel.texts() == ["caso_con_respuesta", "primera", "segunda"]
     await desk.pipes.books()
+
+
+async def test_what_was_held_goes_before_a_later_answer_that_was_cut_off_before_its_first_byte(
+    database: Database,
+) -> None:
+    desk = Desk(database, MemoryChannel(hours=24, template="caso_con_respuesta"))
+    await desk.opens(ago=timedelta(hours=30))
+    desk.adapter.say("1", "primera")
+    await desk.settles()
+    desk.adapter.say("1", "segunda")
+    await desk.pipes.follow()
+
+    def die(connection: Any) -> None:
+        later = dispatch.c.id == select(func.max(dispatch.c.id)).where(dispatch.c.kind == "send").scalar_subquery()
+        connection.execute(update(dispatch).where(later).values(state="unknown", attempts=1, reason="restarted"))
+
+    await database.run(die)
+    await desk.pipes.deliver(says(ANA, "¿qué me respondieron?"))
+    assert desk.channel.texts() == ["caso_con_respuesta", "primera", "segunda"]
 
 
 async def test_without_a_template_it_waits_in_sight_and_goes_when_they_write(database: Database) -> None:

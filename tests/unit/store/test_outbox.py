@@ -146,6 +146,18 @@ def test_two_cut_off_steps_of_one_conversation_do_not_wait_for_each_other(box: B
     assert box.ids() == [second]
 
 
+def test_a_cut_off_step_and_an_earlier_one_that_came_late_do_not_wait_for_each_other(box: Box) -> None:
+    conversation = box.conversation()
+    later = box.step(conversation, 2)
+    [cut_off] = box.claim()
+    box.unknown(cut_off)
+    earlier = box.step(conversation, 1)
+    [looked_up] = box.claim()
+    assert (looked_up.id, looked_up.suspect) == (later, True)
+    assert box.done(looked_up)
+    assert box.ids() == [earlier]
+
+
 def test_parked_steps_retried_together_all_come_through(box: Box) -> None:
     conversation = box.conversation()
     ids = [box.step(conversation, position) for position in (1, 2, 3)]
