@@ -158,16 +158,20 @@ def unanswered_merges(run: Evidence) -> list[str]:
         f"{act.token} went to nobody, and no ticket says so"
         for case in run.cases
         for act in case.answers("shared")
-        if act.verb == "answers" and act.token is not None and "shared" not in told.get(act.token.said, [])
+        if act.verb == "answers" and act.token is not None and "shared" not in told.get(run.leader(act.token.said), [])
     ]
 
 
 def unlisted(run: Evidence) -> list[str]:
     """Answers that are stopped by what their ticket says, and don't stand in `parked list` with a reason."""
     lines = [line for line in run.parked if line["reason"]]
+    names = {case.number: case.citizen.name for case in run.cases}
+    numbers_of: dict[str, list[str]] = defaultdict(list)  # a merged ticket is answered under another number of theirs
+    for case, numbers in run.case_numbers.items():
+        numbers_of[names[case]] += numbers
     found = []
     for said, why in undelivered(run).items():
-        numbers = run.case_numbers.get(said[0], ())
+        numbers = numbers_of[names[said[0]]]
         listed = any(f"send for case {number}" in line["what"] for number in numbers for line in lines)
         if why in PARKED and not listed:
             found.append(f"answer {said} is stopped ({why}), and the list of what is parked does not show it")
@@ -207,14 +211,14 @@ def wrong_statuses(run: Evidence) -> list[str]:
         kinds = [kind for said in sorted(group) for kind in told.get(said, ())]
         last = next((kind for kind in reversed(kinds) if kind in RANKS or kind == "unknown"), "nothing")
         expected = _expected(items)
-        silent = any(item.told == "" for item in items)
+        silent = any(not item.told for item in items)  # nothing but the answer to our own call said that it was taken
         if last not in expected and not (silent and last == "unknown"):
             found.append(f"answers {sorted(group)} are {expected}, and their ticket was told {kinds}")
     return found
 
 
 def _expected(items: Sequence[Item]) -> tuple[str, ...]:
-    """What the last note may say: as far as the slowest portion is; that it was sent is no news after `accepted`."""
+    """What the last ordinary note may say: how far the slowest portion is; `sent` is no news after `accepted`."""
     slowest = min((item.told or "accepted" for item in items), key=lambda state: RANKS[state])
     return (slowest, "accepted") if slowest == "sent" else (slowest,)
 

@@ -213,7 +213,7 @@ PLOTS: Mapping[str, Callable[[_Pen], None]] = {
 
 
 def play(*, seed: int, run: str, domain: str, sizes: Sequence[tuple[Office, int]]) -> list[Case]:
-    """All cases. `run` makes addresses unlike those of other runs."""
+    """All cases. `run` makes addresses and numbers unlike those of other runs."""
     chance = random.Random(seed)
     offices = [office for office, size in sizes for _ in range(size)]
     cases: list[Case] = []

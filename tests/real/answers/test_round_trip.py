@@ -15,8 +15,8 @@ import pytest
 
 from real.answers import oracle
 from real.answers.oracle import Evidence
-from real.answers.script import BOOK, FAULTY, PLOTS, TRACKER, Case, play
-from real.answers.town import Servers, Town, town
+from real.answers.script import BOOK, FAULTY, PLOTS, TRACKER, play
+from real.answers.town import Servers, town
 from real.servers.fixtures import DOMAIN, Dovecot, Postfix
 from real.servers.request_tracker import RequestTrackerServer
 
@@ -56,7 +56,7 @@ async def _play(home: Path, servers: Servers) -> Run:
         spoiling = asyncio.create_task(made.spoil())
         killing = asyncio.create_task(made.kill(KILLS, seed=4))
         try:
-            await _live(made, cases)
+            await made.live(cases, within=OPENING_SECONDS)
             await killing
         finally:
             spoiling.cancel()
@@ -66,19 +66,6 @@ async def _play(home: Path, servers: Servers) -> Run:
         assert await asyncio.to_thread(made.daemon.stop) == 0
         spoilt = Counter({fault.value: number for fault, number in made.line.seen.items()})
         return Run(evidence=evidence, starts=made.daemon.starts, spoilt=spoilt, uncertain=len(made.moods.uncertain))
-
-
-async def _live(made: Town, cases: list[Case]) -> None:
-    """All cases, each from a moment of its own on."""
-    made.over = {case.number: asyncio.Event() for case in cases}
-
-    async def one(place: int, case: Case) -> None:
-        await asyncio.sleep(OPENING_SECONDS * ((case.number * 197) % len(cases)) / len(cases))
-        await made.act(case)
-
-    async with asyncio.TaskGroup() as group:
-        for place, case in enumerate(cases):
-            group.create_task(one(place, case))
 
 
 @pytest.mark.parametrize("judge", oracle.JUDGES.values(), ids=oracle.JUDGES)

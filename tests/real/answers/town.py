@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import random
 import secrets
 import sqlite3
@@ -20,7 +21,7 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
-from contract.request_tracker_provider import is_write
+from contract.request_tracker_provider import HINT_SECRET, is_write
 from inbox_daemon.store.casebook import StoredCaseBook
 from inbox_daemon.store.database import Database
 from real.answers.moods import Moods
@@ -92,6 +93,7 @@ token = {{ env = "TEST_RT_TOKEN" }}
 account = "inbox"
 queue = "QUEUE"
 reference_field = "FIELD"
+hint_secret = {{ env = "TEST_HINT_SECRET" }}
 timeout_seconds = 10
 overlap_seconds = 5
 [destinations.{FAULTY}]
@@ -211,6 +213,22 @@ class Town:
 
     # ------------------------------------------------------------ actors
 
+    async def live(self, cases: Sequence[Case], *, within: float) -> None:
+        """All cases, each from a moment of its own on; all begin within so many seconds."""
+        self.over = {case.number: asyncio.Event() for case in cases}
+
+        async def one(case: Case) -> None:
+            await asyncio.sleep(within * (case.number * 197 % len(cases)) / len(cases))
+            await self.act(case)
+
+        async with asyncio.TaskGroup() as group:
+            for case in cases:
+                group.create_task(one(case))
+
+    def where(self, case: Case) -> Where | None:
+        """The ticket with the first words of a case."""
+        return self.tickets.get(str(case.acts[0].token))
+
     async def act(self, case: Case) -> None:
         """One case from its first word to its last."""
         chance = random.Random(case.number)
@@ -259,8 +277,7 @@ class Town:
                 await agents.set_open(where, is_open=act.verb == "reopens")
             case "merges":
                 await asyncio.wait_for(self.over[act.other].wait(), 150)
-                other = next(iter(mark for mark in self.tickets if mark.startswith(f"tkc{act.other:04d}v01")))
-                await agents.merges(where, self.tickets[other])
+                await agents.merges(where, self.tickets[str(Token(act.other, 1, 1, "citizen"))])
             case _:
                 raise AssertionError(act.verb)
         return answer
@@ -302,7 +319,7 @@ class Town:
         """SIGKILL at random moments, from the daemon's very start on."""
         chance = random.Random(seed)
         for _ in range(times):
-            await asyncio.sleep(chance.uniform(0.3, 4.5))
+            await asyncio.sleep(chance.uniform(0.3, 6.0))
             await asyncio.to_thread(self.daemon.kill)
             await asyncio.to_thread(self.daemon.start, wait=chance.random() < 0.7)
         await asyncio.to_thread(self.daemon.wait_ready)
@@ -393,8 +410,6 @@ def _words(mail: EmailMessage) -> str:
 
 
 def _lines(text: str) -> list[dict[str, Any]]:
-    import json
-
     return [json.loads(line) for line in text.splitlines() if line.startswith("{")]
 
 
@@ -427,7 +442,7 @@ async def town(home: Path, servers: Servers, *, calm: bool = False) -> AsyncIter
             line=line,
             agents={},
         )
-        made.agents[TRACKER] = await _tracker(http, servers)
+        made.agents[TRACKER] = await _tracker(http, servers, daemon)
         made.agents[FAULTY] = _fake_tracker(http, port, rt)
         looking = None
         try:
@@ -444,9 +459,10 @@ async def town(home: Path, servers: Servers, *, calm: bool = False) -> AsyncIter
                 await asyncio.gather(looking, return_exceptions=True)
 
 
-async def _tracker(http: aiohttp.ClientSession, servers: Servers) -> Tracker:
+async def _tracker(http: aiohttp.ClientSession, servers: Servers, daemon: Daemon) -> Tracker:
     rt = servers.tracker
-    made = Tracker(http=http, url=rt.url, queue=rt.queue, token=rt.agent_token, own=rt.token)
+    hints = f"http://127.0.0.1:{daemon.public_port}/hooks/{TRACKER}", HINT_SECRET
+    made = Tracker(http=http, url=rt.url, queue=rt.queue, token=rt.agent_token, own=rt.token, hints=hints)
     await made.begin()
     return made
 
@@ -482,5 +498,6 @@ def _environ(servers: Servers, rt: RtState) -> dict[str, str]:
         "TEST_ACCESS_TOKEN": TOKEN,
         "TEST_IMAP_PASSWORD": servers.dovecot.password,
         "TEST_RT_TOKEN": servers.tracker.token,
+        "TEST_HINT_SECRET": HINT_SECRET,
         "TEST_FAULTY_TOKEN": rt.users["inbox"].token,
     }
