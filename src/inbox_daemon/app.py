@@ -42,7 +42,7 @@ from inbox_daemon.store.casebook import StoredCaseBook
 from inbox_daemon.store.database import Database, StorageBroken, StorageFull
 from inbox_daemon.web.case import Cases
 from inbox_daemon.web.files import Files
-from inbox_daemon.web.links import CaseLinks
+from inbox_daemon.web.links import CaseLinks, FileLinks
 from inbox_daemon.web.operations import operations_app
 from inbox_daemon.web.public import Limits, listen, public_app
 from inbox_daemon.workers import policy_of
@@ -280,8 +280,10 @@ async def check_online(settings: Settings) -> list[tuple[str, str | None]]:
         database = open_database(settings)
         stack.callback(database.close)
         await asyncio.to_thread(prepare, database)  # a casebook is asked before the first run, too
-        links = CaseLinks(
-            settings.public.link_secret or Secret("only checking"), settings.public.base_url, settings.public.link_days
+        secret, base_url = settings.public.link_secret or Secret("only checking"), settings.public.base_url
+        links = (
+            CaseLinks(secret, base_url, settings.public.link_days),
+            FileLinks(secret, base_url, settings.answers.link_days),
         )
         channels, adapters = build_instances(settings, instances, StoredCaseBook(database), links, stack)
         checks = {**channels, **adapters}

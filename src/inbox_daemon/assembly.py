@@ -153,7 +153,7 @@ async def build(settings: Settings, instances: Instances, database: Database, st
     """Build all parts; what must be closed is left to `stack`. Raises `SettingsError` from a plug-in's `build`."""
     links, files = case_links(settings), file_links(settings)
     casebook = StoredCaseBook(database)
-    channels, adapters = build_instances(settings, instances, casebook, links, stack)
+    channels, adapters = build_instances(settings, instances, casebook, (links, files), stack)
     metrics = Metrics.create()
     node = node_name(settings)
     arrived = asyncio.Event()
@@ -238,12 +238,17 @@ def _waker(lanes: Sequence[Lane]) -> Callable[[], None]:
 
 
 def build_instances(
-    settings: Settings, instances: Instances, casebook: StoredCaseBook, links: CaseLinks, stack: AsyncExitStack
+    settings: Settings,
+    instances: Instances,
+    casebook: StoredCaseBook,
+    links: tuple[CaseLinks, FileLinks],
+    stack: AsyncExitStack,
 ) -> tuple[dict[InstanceId, Channel], dict[InstanceId, TicketingAdapter]]:
     """Build every channel and adapter; nothing is connected yet."""
     sessions = Sessions(f"inbox-daemon/{version('inbox-daemon')}")
     stack.push_async_callback(sessions.close)
     mail = Mailer(settings.smtp) if settings.smtp else None
+    cases, files = links
 
     def lend(name: InstanceId) -> Context:
         return Context(
@@ -254,7 +259,8 @@ def build_instances(
             zone=settings.daemon.zone,
             public_url=settings.public.base_url,
             casebook=casebook,
-            case_link=links.address,
+            case_link=cases.address,
+            file_link=files.address,
             mail=mail,
         )
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -23,7 +23,7 @@ from inbox_daemon.model import (
     TicketState,
     TicketUpdate,
 )
-from support.fault_proxy import Fault
+from support.fault_proxy import Fault, Match
 
 ANSWER = "La cuadrilla pasa mañana: ¡gracias! 😀\nAtte., Mesa de Entradas"
 SECRET = "Nota interna: pedir repuesto."
@@ -36,8 +36,10 @@ async def begun(under_test: AdapterUnderTest, case: Reference | None = None) -> 
     return ticket, cursor
 
 
-def is_at(path: str, method: str, target: str) -> bool:
-    return path in target
+def after(passing: int) -> Match:
+    """Match the exchange that follows `passing` others."""
+    numbers = itertools.count()
+    return lambda method, target: next(numbers) == passing
 
 
 async def told(under_test: AdapterUnderTest, ticket: Ticket, cursor: Cursor | None) -> list[TicketUpdate]:
@@ -260,10 +262,11 @@ async def test_a_hint_is_believed_only_with_its_signature_and_a_replay_does_no_h
         assert taken is not None
         assert taken.tickets == (ticket.id,)
         assert public(await adapter.thread(taken.tickets[0])) == {(made, ANSWER)}
-    [(name, value)] = request.headers.items()
+    [(name, value)] = [one for one in request.headers.items() if len(request.headers) == 1 or "signature" in one[0]]
+    others = {header: word for header, word in request.headers.items() if header != name}
     for wrong in ({}, {name: ""}, {name: f"{value}0"}, {name: value[:-1]}, {name: "ñ"}):
         with pytest.raises(Credentials):
-            adapter.parse_hint(type(request)(method="POST", query={}, headers=wrong, body=request.body))
+            adapter.parse_hint(type(request)(method="POST", query={}, headers=others | wrong, body=request.body))
 
 
 @answering(lambda provider: provider.network)
@@ -275,10 +278,15 @@ async def test_an_entry_that_cannot_be_read_is_not_taken_for_anything(
     ticket, _ = await begun(under_test)
     made = await under_test.backstage.agent_answers(ticket.id, ANSWER)
     assert under_test.proxy is not None
-    for path in ("/transactions", f"/ticket/{ticket.id}", "/attachments", "/attachment/", "/user/"):
-        under_test.proxy.once(fault, partial(is_at, path))
-        with pytest.raises(EdgeError):
-            await under_test.adapter.entry(ticket.id, made)
-    now = await under_test.adapter.entry(ticket.id, made)
+    proxy = under_test.proxy
+    for number in itertools.count():
+        proxy.once(fault, after(number))
+        try:
+            now = await under_test.adapter.entry(ticket.id, made)
+        except EdgeError:
+            assert proxy.seen[fault] == number + 1
+        else:
+            break
+    assert proxy.seen[fault] == number > 0, "each request that it takes was hit once"
     assert now is not None
     assert now.public

@@ -35,6 +35,7 @@ async def lend_context(
         public_url="http://127.0.0.1:8080",
         casebook=cast("CaseBook", casebook),
         case_link=lambda case: f"http://127.0.0.1:8080/case/{case}",
+        file_link=lambda file: f"http://127.0.0.1:8080/file/{file.sha256}",
         mail=mail,
     )
     for opened in sessions:

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 import aiohttp
 import structlog
 
-from inbox_daemon.model import InstanceId
+from inbox_daemon.model import InstanceId, StoredFile
 from inbox_daemon.plugins.casebook import CaseBook
 
 
@@ -47,6 +47,7 @@ class Context:
     address really connected to; redirects are not followed). `public_url` is where citizens' and agents' browsers
     reach the public listener, without a trailing slash. `zone` is the office's time zone. `casebook` keeps cases for
     destinations that have no system of their own. `case_link` makes the signed, expiring address of a case's page.
+    `file_link` makes one under which anybody who holds it may download a stored file, for a system that takes no bytes.
     `mail` is None where no mail server is configured.
     """
 
@@ -58,4 +59,5 @@ class Context:
     public_url: str
     casebook: CaseBook
     case_link: Callable[[str], str]
+    file_link: Callable[[StoredFile], str]
     mail: Mail | None
