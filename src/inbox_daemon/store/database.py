@@ -1,8 +1,8 @@
 """One database, reached from asyncio: short transactions in worker threads, never across a network call.
 
 `Database.run(work)` calls `work(connection)` inside one transaction and commits it before it returns. On SQLite all
-writing goes through one thread (the engine has one writer anyway, and a queue in front beats waiting for its lock);
-reading has threads of its own. On PostgreSQL both use one pool.
+writing goes through one thread (the engine has one writer anyway, and a queue in front beats waiting for its lock),
+where what waits shares a commit; reading has threads of its own. On PostgreSQL both use one pool.
 
 SQLite runs with `synchronous=FULL`: with NORMAL a power cut loses transactions that were acknowledged.
 """
@@ -10,13 +10,15 @@ SQLite runs with `synchronous=FULL`: with NORMAL a power cut loses transactions 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Self, TypeVar
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, OperationalError, ProgrammingError
 from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random
+
+from inbox_daemon.store.together import Together
 
 T = TypeVar("T")
 
@@ -44,7 +46,9 @@ class Database:
         if self.is_sqlite:
             self._writer = _sqlite_engine(self.url, begin="BEGIN IMMEDIATE")
             self._reader = _sqlite_engine(self.url, begin="BEGIN")
-            self._writing = ThreadPoolExecutor(1, "store-write")
+            self._writing: Together | ThreadPoolExecutor = Together(
+                "store-write", one=self.run_now, all_of=self._run_all
+            )
             self._reading = ThreadPoolExecutor(2, "store-read")
         else:
             self._writer = self._reader = create_engine(
@@ -59,6 +63,8 @@ class Database:
 
     async def run(self, work: Callable[[Connection], T]) -> T:
         """Commit `work` as one transaction. Raises `StorageFull`, `StorageBroken` and what `work` raises."""
+        if isinstance(self._writing, Together):
+            return await asyncio.wrap_future(self._writing.submit(work))
         return await asyncio.get_running_loop().run_in_executor(self._writing, self.run_now, work)
 
     async def read(self, work: Callable[[Connection], T]) -> T:
@@ -77,6 +83,11 @@ class Database:
             except DBAPIError as error:
                 raise _named(error) from error
         raise AssertionError("unreachable")
+
+    def _run_all(self, works: Sequence[Callable[[Connection], object]]) -> list[object]:
+        """Several in one transaction; raises where any of them, or the commit, fails."""
+        with self._writer.begin() as connection:
+            return [work(connection) for work in works]
 
     def _read_now(self, work: Callable[[Connection], T]) -> T:
         try:

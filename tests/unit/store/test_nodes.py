@@ -141,4 +141,4 @@ def test_a_dead_lock_is_run_again(nodes: tuple[Database, Database]) -> None:
     for thread in threads:
         thread.join(60)
         assert not thread.is_alive()
-    assert len(tries) == 3  # one of the two lost, and was run again
+    assert len(tries) >= 3, tries  # one of the two lost, and was run again
