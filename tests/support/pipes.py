@@ -25,7 +25,7 @@ from inbox_daemon.pipeline.filing import Filing
 from inbox_daemon.pipeline.firewall import LoopFirewall
 from inbox_daemon.pipeline.following import Follower
 from inbox_daemon.pipeline.intake import Intake
-from inbox_daemon.pipeline.lane import Lane
+from inbox_daemon.pipeline.lane import Carrier, Lane
 from inbox_daemon.pipeline.learning import Learning, Turns
 from inbox_daemon.pipeline.notifying import Notifier
 from inbox_daemon.pipeline.parsing import Parser
@@ -85,114 +85,122 @@ class Pipes:
         self.database = database
         self.node = node
         self.arrived = asyncio.Event()
-        configured = ChannelInstance(name=INSTANCE, plugin=plugin, settings=plugin.settings.model_construct())
-        wording = Wording("es-AR", ZONE)
         self.texts = Texts.load("es-AR", {}, ZONE)
         self.reporting = Reporting(report=["accepted", "delivered", "read"], delay=timedelta(0))
-        drafting = Drafting(wording, {INSTANCE: "whatsapp"}, "pruebas", texts=self.texts)
-        self.intake = Intake(
-            database=database,
-            channels={INSTANCE: configured},
-            filing=Filing(
-                rules=rules,
-                default=default,
-                window=timedelta(days=14),
-                order_grace=order_grace,
-                max_attachments=30,
-                wording=wording,
-                firewall=firewall if isinstance(firewall, LoopFirewall) else None,
-                telling=telling,
-                asking=asking,
-                status=status,
-            ),
-            parser=Parser(),
-            node=node,
-            arrived=self.arrived,
-            gap=_no_wait,
-            taken_in=lambda instance, taken, seconds: None,
-            heard=self.reporting.heard,
+        self._policy, self._attempt, self._folder = policy, attempt, folder
+        filing = Filing(
+            rules=rules,
+            default=default,
+            window=timedelta(days=14),
+            order_grace=order_grace,
+            max_attachments=30,
+            wording=Wording("es-AR", ZONE),
+            firewall=firewall if isinstance(firewall, LoopFirewall) else None,
+            telling=telling,
+            asking=asking,
+            status=status,
         )
+        self.intake = self._intake(filing, plugin)
         self.dispatchers = {
-            name: Lane(
-                name=name,
-                carrier=Delivering(
-                    name=name,
-                    adapter=adapter,
-                    database=database,
-                    drafting=drafting,
-                    reporting=self.reporting,
-                    attempt=attempt,
-                    on_unknown=on_unknown,
-                    attachments=folder,
-                ),
-                database=database,
-                node=node,
-                policy=policy,
-                attempt=attempt,
-                parallel=8,
-                observe=lambda destination, outcome, seconds: None,
-                gap=_no_wait,
-            )
-            for name, adapter in adapters.items()
+            name: self._lane(name, self._delivering(name, one, on_unknown)) for name, one in adapters.items()
         }
         self.notifiers = {
             name: Notifier(name=name, adapter=adapter, database=database, node=node, policy=policy, attempt=attempt)
             for name, adapter in adapters.items()
             if isinstance(adapter, Notifying) and adapter.notifies
         }
+        self.answerer = None
+        if channel is not None:
+            answering = self._answering(
+                channel, adapters, firewall or OpenFirewall(), ways or Ways(replying=[INSTANCE])
+            )
+            self.answerer = self._lane(INSTANCE, answering)
+        replying = [INSTANCE] if channel else []
+        self.followers = {name: self._follower(name, one, replying, grace, turns) for name, one in adapters.items()}
 
-        self.answerer = (
-            None
-            if channel is None
-            else Lane(
-                name=INSTANCE,
-                carrier=Answering(
-                    name=INSTANCE,
-                    channel=channel,
-                    database=database,
-                    rereading=Rereading(
-                        adapters={InstanceId(name): one for name, one in adapters.items()},
-                        database=database,
-                        folder=folder,
-                        max_bytes=1_000_000,
-                    ),
-                    reporting=self.reporting,
-                    firewall=firewall or OpenFirewall(),
-                    texts=self.texts,
-                    ways=ways or Ways(replying=[INSTANCE]),
-                    kind_of=lambda instance: "whatsapp",
-                    link=lambda file: f"https://archivos.test/{file.filename}",
-                    policy=policy,
-                    attempt=attempt,
-                ),
-                database=database,
-                node=node,
-                policy=policy,
-                attempt=attempt,
-                parallel=8,
-                observe=lambda lane, outcome, seconds: None,
-                gap=_no_wait,
-            )
+    def _intake(self, filing: Filing, plugin: ChannelPlugin[Any]) -> Intake:
+        configured = ChannelInstance(name=INSTANCE, plugin=plugin, settings=plugin.settings.model_construct())
+        return Intake(
+            database=self.database,
+            channels={INSTANCE: configured},
+            filing=filing,
+            parser=Parser(),
+            node=self.node,
+            arrived=self.arrived,
+            gap=_no_wait,
+            taken_in=lambda instance, taken, seconds: None,
+            heard=self.reporting.heard,
         )
-        self.followers = {
-            name: Follower(
-                name=InstanceId(name),
-                adapter=adapter,
-                learning=Learning(
-                    destination=name,
-                    replying=[INSTANCE] if channel else [],
-                    grace=grace,
-                    reporting=self.reporting,
-                    texts=self.texts,
-                    turns=turns,
-                ),
-                database=database,
-                node=node,
-                policy=policy,
-                every=timedelta(milliseconds=50),
-            )
-            for name, adapter in adapters.items()
-        }
+
+    def _lane(self, name: str, carrier: Carrier) -> Lane:
+        return Lane(
+            name=name,
+            carrier=carrier,
+            database=self.database,
+            node=self.node,
+            policy=self._policy,
+            attempt=self._attempt,
+            parallel=8,
+            observe=lambda lane, outcome, seconds: None,
+            gap=_no_wait,
+        )
+
+    def _delivering(self, name: str, adapter: TicketingAdapter, on_unknown: Any) -> Delivering:
+        return Delivering(
+            name=name,
+            adapter=adapter,
+            database=self.database,
+            drafting=Drafting(Wording("es-AR", ZONE), {INSTANCE: "whatsapp"}, "pruebas", texts=self.texts),
+            reporting=self.reporting,
+            attempt=self._attempt,
+            on_unknown=on_unknown,
+            attachments=self._folder,
+        )
+
+    def _answering(
+        self, channel: MemoryChannel, adapters: Mapping[str, TicketingAdapter], firewall: Firewall, ways: Ways
+    ) -> Answering:
+        rereading = Rereading(
+            adapters={InstanceId(name): one for name, one in adapters.items()},
+            database=self.database,
+            folder=self._folder,
+            max_bytes=1_000_000,
+        )
+        return Answering(
+            name=INSTANCE,
+            channel=channel,
+            database=self.database,
+            rereading=rereading,
+            reporting=self.reporting,
+            firewall=firewall,
+            texts=self.texts,
+            ways=ways,
+            kind_of=lambda instance: "whatsapp",
+            link=lambda file: f"https://archivos.test/{file.filename}",
+            policy=self._policy,
+            attempt=self._attempt,
+        )
+
+    def _follower(
+        self, name: str, adapter: TicketingAdapter, replying: Sequence[str], grace: timedelta, turns: Sequence[Turns]
+    ) -> Follower:
+        learning = Learning(
+            destination=name,
+            replying=replying,
+            grace=grace,
+            reporting=self.reporting,
+            texts=self.texts,
+            turns=turns,
+        )
+        return Follower(
+            name=InstanceId(name),
+            adapter=adapter,
+            learning=learning,
+            database=self.database,
+            node=self.node,
+            policy=self._policy,
+            every=timedelta(milliseconds=50),
+        )
 
     async def follow(self) -> int:
         """Ask every destination once what is new; returns how much was."""
