@@ -11,8 +11,9 @@ from pathlib import Path
 
 from inbox_daemon.counting import Counts
 from inbox_daemon.model import InstanceId, StoredFile
-from inbox_daemon.pipeline.answering import Answering, Firewall, Ways
+from inbox_daemon.pipeline.answering import Answering, Firewall
 from inbox_daemon.pipeline.delivering import Delivering
+from inbox_daemon.pipeline.detours import Detours, Ways
 from inbox_daemon.pipeline.drafting import Drafting
 from inbox_daemon.pipeline.fetching import Fetcher
 from inbox_daemon.pipeline.following import Follower
@@ -162,7 +163,7 @@ def answerers(shop: Shop, firewall: Firewall, link: Callable[[StoredFile], str])
                 firewall=firewall,
                 texts=shop.texts,
                 ways=ways,
-                kind_of=shop.kind_of,
+                detours=Detours(name=name, ways=ways, texts=shop.texts, reporting=shop.reporting, kind_of=shop.kind_of),
                 link=link,
                 policy=policy,
                 attempt=shop.attempt,

@@ -16,10 +16,11 @@ from sqlalchemy import Connection
 
 from inbox_channels.whatsapp import plugin as whatsapp
 from inbox_daemon.model import Envelope, InstanceId
-from inbox_daemon.pipeline.answering import Answering, Firewall, Ways
+from inbox_daemon.pipeline.answering import Answering, Firewall
 from inbox_daemon.pipeline.asking import Asking
 from inbox_daemon.pipeline.case_status import CaseStatus
 from inbox_daemon.pipeline.delivering import Delivering
+from inbox_daemon.pipeline.detours import Detours, Ways
 from inbox_daemon.pipeline.drafting import Drafting
 from inbox_daemon.pipeline.filing import Filing
 from inbox_daemon.pipeline.firewall import LoopFirewall
@@ -175,7 +176,13 @@ class Pipes:
             firewall=firewall,
             texts=self.texts,
             ways=ways,
-            kind_of=lambda instance: "whatsapp",
+            detours=Detours(
+                name=INSTANCE,
+                ways=ways,
+                texts=self.texts,
+                reporting=self.reporting,
+                kind_of=lambda instance: "whatsapp",
+            ),
             link=lambda file: f"https://archivos.test/{file.filename}",
             policy=self._policy,
             attempt=self._attempt,

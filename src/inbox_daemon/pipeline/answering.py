@@ -9,22 +9,19 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, Literal, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import structlog
 from sqlalchemy import Connection, Row
 
 from inbox_daemon.errors import Credentials, Permanent, Transient, WindowClosed
-from inbox_daemon.identity.handles import readable
 from inbox_daemon.model import Sent, StoredFile, TicketUpdate
 from inbox_daemon.pipeline import cutting
+from inbox_daemon.pipeline.detours import Detours, Ways
 from inbox_daemon.pipeline.markup import to_channel
-from inbox_daemon.pipeline.rendering import CHANNELS
 from inbox_daemon.pipeline.reporting import Reporting
 from inbox_daemon.pipeline.rereading import NotNow, Rereading
-from inbox_daemon.pipeline.routing import RESERVED_MATTERS
 from inbox_daemon.pipeline.sending import Sending, load, reply_of, standing
 from inbox_daemon.pipeline.texts import Texts
 from inbox_daemon.plugins import Replying
@@ -33,19 +30,8 @@ from inbox_daemon.store import outbox, portions, replies
 from inbox_daemon.store.database import Database
 from inbox_daemon.store.outbox import Step
 from inbox_daemon.store.portions import Planned
-from inbox_daemon.store.replies import Target
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ways:
-    """What may be done where the first way is shut; `replying` are the instances by which citizens can be answered."""
-
-    on_unknown: Literal["never", "twice"] = "never"
-    other_handles: bool = False
-    call_task: bool = False
-    replying: Sequence[str] = ()
 
 
 class Firewall(Protocol):
@@ -59,7 +45,7 @@ class Firewall(Protocol):
 
 
 class Answering:
-    """The `Carrier` of one channel's instance; `kind_of` gives the kind of each instance."""
+    """The `Carrier` of one channel's instance."""
 
     def __init__(
         self,
@@ -72,7 +58,7 @@ class Answering:
         firewall: Firewall,
         texts: Texts,
         ways: Ways,
-        kind_of: Callable[[str], str],
+        detours: Detours,
         link: Callable[[StoredFile], str],
         policy: Policy,
         attempt: timedelta,
@@ -85,7 +71,7 @@ class Answering:
         self._firewall = firewall
         self._texts = texts
         self._ways = ways
-        self._kind_of = kind_of
+        self._detours = detours
         self._link = link
         self._policy = policy
         self._attempt = attempt
@@ -102,8 +88,7 @@ class Answering:
 
     def follow(self, connection: Connection, step: Step, decision: Decision) -> None:
         """See `Carrier.follow`: nothing more can be done without a person."""
-        reason = self._texts.say("sent_failed", reason=decision.reason, next=self._texts.say("next_parked"))
-        self._stop(connection, step, "parked", reason)
+        self._detours.give_up(connection, step, decision.reason)
 
     # ------------------------------------------------------------ before anything goes
 
@@ -115,11 +100,11 @@ class Answering:
         step = sending.step
         where = self._answerable(sending)
         if where is None:
-            await self._other_way(sending, self._texts.say("no_address", channel=self._channel_name()))
+            await self._other_way(sending, self._texts.say("no_address", channel=self._detours.channel))
         elif where != self._name and not sending.begun:
             await self._run(lambda c: outbox.change_lane(c, step, where, "the citizen wrote there last"))
         elif sending.shared and not sending.begun:
-            await self._run(lambda c: self._stop(c, step, "parked", self._texts.say("merged_other_person")))
+            await self._run(lambda c: self._detours.stop(c, step, "parked", self._texts.say("merged_other_person")))
         elif sending.portions("trying"):
             await self._reconcile(sending)
         elif sending.portions("failed") and not step.released:
@@ -150,12 +135,11 @@ class Answering:
             await self._run(lambda c: portions.untried_all(c, step.id))
             await self._again(step)
             return
-        reason = self._texts.say("unknown_parked", channel=self._channel_name())
 
         def park(connection: Connection) -> None:
             portions.lock(connection, step.id)
             if load(connection, step).portions("trying"):
-                self._stop(connection, step, "parked", reason)
+                self._detours.unknown(connection, step)
             else:  # a report has come in this moment
                 outbox.again(connection, step, timedelta(0), "reported of")
 
@@ -186,7 +170,7 @@ class Answering:
         try:
             entries = await self._rereading.entries(sending)
             if not entries and sending.is_answer:
-                await self._run(lambda c: self._take_back(c, step))
+                await self._run(lambda c: self._detours.take_back(c, step))
                 return None
             if sending.begun and not (step.released and sending.portions("failed")):
                 return sending
@@ -237,10 +221,13 @@ class Answering:
             return None
         stopped = self._firewall.verdict(connection, sending, planned)
         if stopped is not None:
-            self._stop(connection, step, "parked", stopped)
+            self._detours.stop(connection, step, "parked", stopped)
             return None
         portions.plan(connection, step.id, step.key, planned, instance=where.instance, handle_id=where.handle_id)
         return load(connection, step)
+
+    async def _other_way(self, sending: Sending, reason: str) -> None:
+        await self._run(lambda c: self._detours.other_way(c, sending, reason))
 
     # ------------------------------------------------------------ the channel's window
 
@@ -255,10 +242,10 @@ class Answering:
         assert where is not None
         template = self._channel.window(where.last_at).template
         if not sending.is_answer:
-            await self._run(lambda c: self._drop(c, sending.step, "too late for a notice"))
+            await self._run(lambda c: self._detours.drop(c, sending.step, "too late for a notice"))
             return
         if template is None:
-            await self._shut(sending)
+            await self._run(lambda c: self._detours.shut(c, sending))
             return
         told = await self._database.read(lambda c: portions.notified(c, where.instance, where.handle_id, where.last_at))
         if not told:
@@ -272,28 +259,9 @@ class Answering:
                 raise
             except Permanent as error:
                 self._log.warning("template.refused", step=sending.step.key, reason=str(error))
-                await self._shut(sending)
+                await self._run(lambda c: self._detours.shut(c, sending))
                 return
-        reason = self._texts.say("held_template", channel=self._channel_name(), case=sending.conversation.case_number)
-        await self._run(lambda c: self._hold(c, sending, reason))
-
-    async def _shut(self, sending: Sending) -> None:
-        """No free answer and no template: the next way, else it waits in everyone's sight for the citizen to write."""
-        if await self._found_other_way(sending, ""):
-            return
-        reason = self._texts.say("held_window", channel=self._channel_name())
-
-        def wait(connection: Connection) -> None:
-            if outbox.park(connection, sending.step, reason):
-                replies.aim(connection, sending.leader.id, sending.target)
-                self._reporting.turn(connection, sending.leader.id, "held", reason)
-
-        await self._run(wait)
-
-    def _hold(self, connection: Connection, sending: Sending, reason: str) -> None:
-        if outbox.hold(connection, sending.step, "waits for the citizen to write"):
-            replies.aim(connection, sending.leader.id, sending.target)
-            self._reporting.turn(connection, sending.leader.id, "held", reason)
+        await self._run(lambda c: self._detours.hold(c, sending))
 
     # ------------------------------------------------------------ sending
 
@@ -308,7 +276,7 @@ class Answering:
                 await self._wait_for_citizen(sending, begin)
                 return
             except Permanent as error:
-                await self._other_way(await self._read(sending.step), self._told(error))
+                await self._other_way(await self._read(sending.step), self._detours.told(error))
                 return
             if self._channel.rules.pair_seconds and position + 1 < len(waiting):
                 await self._again(sending.step)  # the pause is waited for in the outbox
@@ -334,7 +302,7 @@ class Answering:
             await self._run(lambda c: portions.untried(c, portion.id))
             raise
         except Permanent as error:
-            reason = self._told(error)
+            reason = self._detours.told(error)
             self._log.warning("portion.refused", step=step.key, reason=str(error))
             await self._run(lambda c: portions.refused(c, portion.id, reason))
             raise
@@ -355,79 +323,6 @@ class Answering:
                 self._reporting.turn(connection, sending.leader.id, state, at=slowest.settled_at)
 
         await self._run(save)
-
-    # ------------------------------------------------------------ other ways
-
-    async def _other_way(self, sending: Sending, reason: str) -> None:
-        """This way is shut for good: the next configured one, else a person has to see to it."""
-        if not sending.is_answer:
-            await self._run(lambda c: self._drop(c, sending.step, reason))
-        elif not await self._found_other_way(sending, reason):
-            text = self._texts.say("sent_failed", reason=reason, next=self._texts.say("next_parked"))
-            await self._run(lambda c: self._stop(c, sending.step, "failed", text))
-
-    async def _found_other_way(self, sending: Sending, reason: str) -> bool:
-        """Go on by another channel or a telephone call, where configured and possible.
-
-        Not once a portion has arrived: what is left of the answer would make no sense elsewhere.
-        """
-        return await self._run(lambda c: self._take_other_way(c, sending, reason))
-
-    def _take_other_way(self, connection: Connection, sending: Sending, reason: str) -> bool:
-        step, leader = sending.step, sending.leader
-        fresh = not any(one.state in portions.OUT and one.template is None for one in sending.route)
-        if self._ways.other_handles and fresh and not sending.elsewhere:
-            others = [one for one in self._ways.replying if one != self._name]
-            where = replies.other_target(connection, sending.conversation.id, others)
-            if where is not None:
-                self._report_failure(connection, sending, reason, self._next_other(where))
-                replies.aim(connection, leader.id, where)
-                return outbox.change_lane(connection, step, where.instance, "by another channel")
-        if self._ways.call_task and sending.conversation.matter not in RESERVED_MATTERS:
-            phone = replies.phone_of(connection, sending.conversation.id)
-            if phone is not None:
-                way = self._texts.say("next_call", phone=readable(phone))
-                text = self._texts.say("sent_failed", reason=reason or self._closed_reason(), next=way)
-                if outbox.discard(connection, step, "the office was asked to phone"):
-                    self._reporting.turn(connection, leader.id, "call", text)
-                return True
-        return False
-
-    def _report_failure(self, connection: Connection, sending: Sending, reason: str, way: str) -> None:
-        text = self._texts.say("sent_failed", reason=reason or self._closed_reason(), next=way)
-        self._reporting.turn(connection, sending.leader.id, "failed", text)
-
-    def _next_other(self, where: Target) -> str:
-        kind = self._kind_of(where.instance)
-        return self._texts.say("next_other", channel=CHANNELS.get(kind, kind))
-
-    def _closed_reason(self) -> str:
-        return self._texts.say("window_over", channel=self._channel_name())
-
-    def _stop(self, connection: Connection, step: Step, state: str, reason: str) -> None:
-        """Park the step and tell the ticket."""
-        assert step.reply_id is not None
-        if outbox.park(connection, step, reason):
-            self._reporting.turn(connection, step.reply_id, state, reason)
-
-    def _take_back(self, connection: Connection, step: Step) -> None:
-        """All of it was taken back by its agent, or is not public any more."""
-        assert step.reply_id is not None
-        if outbox.discard(connection, step, "taken back by its agent"):
-            self._reporting.withdrawn(connection, step.reply_id)
-
-    def _drop(self, connection: Connection, step: Step, reason: str) -> None:
-        """A notice that can't be given is not worth anybody's time."""
-        assert step.reply_id is not None
-        if outbox.discard(connection, step, reason):
-            replies.set_state(connection, step.reply_id, "failed", reason)
-
-    def _told(self, error: Permanent) -> str:
-        return error.told or self._texts.say("refused", channel=self._channel_name())
-
-    def _channel_name(self) -> str:
-        kind = self._kind_of(self._name)
-        return CHANNELS.get(kind, kind)
 
     async def _run(self, work: Callable[[Connection], T]) -> T:
         return await self._database.run(work)

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import select
 
 from inbox_daemon.model import SendState, StatusEvent, TicketState
-from inbox_daemon.pipeline.answering import Ways
+from inbox_daemon.pipeline.detours import Ways
 from inbox_daemon.pipeline.routing import compile_rule
 from inbox_daemon.plugins import SendingRules
 from inbox_daemon.store.database import Database

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import pytest
 from sqlalchemy import func, select, update
 
 from inbox_daemon.model import EntryId, TicketState
-from inbox_daemon.pipeline.answering import Ways
+from inbox_daemon.pipeline.detours import Ways
 from inbox_daemon.store import parked
 from inbox_daemon.store.database import Database
 from inbox_daemon.store.schema import dispatch, handle
@@ -152,6 +153,21 @@ async def test_tickets_merged_of_one_person_answer_once(database: Database) -> N
     desk.adapter.say("2", "una sola respuesta")
     await desk.settles()
     assert desk.channel.texts() == ["una sola respuesta"]
+
+
+async def test_an_answer_from_before_a_merge_goes_although_it_is_learnt_after_the_citizen_wrote_again(
+    database: Database,
+) -> None:
+    desk = Desk(database)
+    desk.adapter.capabilities = replace(desk.adapter.capabilities, merges="follow")
+    await desk.opens(ANA, LUIS)
+    desk.adapter.say("1", "solo para Ana")
+    desk.adapter.say("2", "solo para Luis")
+    desk.adapter.merge("1", into="2")
+    await desk.pipes.deliver(says(ANA, "¿hola?"))
+    assert [kind for kind, _, _ in desk.adapter.tickets[1].entries][-1] == "public"  # it went to where hers went on
+    await desk.settles()
+    assert desk.channel.texts() == ["solo para Ana", "solo para Luis"]
 
 
 async def test_tickets_merged_of_two_persons_answer_nobody_until_a_person_decides(database: Database) -> None:

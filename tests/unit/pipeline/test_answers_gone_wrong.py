@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import select, update
 
 from inbox_daemon.model import SendState
-from inbox_daemon.pipeline.answering import Ways
+from inbox_daemon.pipeline.detours import Ways
 from inbox_daemon.store import parked
 from inbox_daemon.store.database import Database
 from inbox_daemon.store.schema import dispatch
