@@ -141,6 +141,9 @@ def _clause(state: RtState, text: str) -> Callable[[Ticket], bool]:
         return lambda ticket: True
     if text == "EffectiveId != id":
         return lambda ticket: ticket.effective != ticket.id
+    if found := re.fullmatch(r"EffectiveId = (\d+)", text):
+        into = int(found[1])
+        return lambda ticket: ticket.effective == into
     if found := re.fullmatch(r"\((id = \d+(?: OR id = \d+)*)\)", text):
         wanted = {int(number) for number in re.findall(r"\d+", found[1])}
         return lambda ticket: ticket.id in wanted

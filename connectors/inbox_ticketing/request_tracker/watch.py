@@ -70,14 +70,25 @@ class Watch:
         return await self._told(await self._listeners(await self._changed(since, now)), since), after
 
     async def thread(self, ticket: TicketId) -> Sequence[TicketUpdate]:
-        """All updates of one ticket; none where it is not to be seen."""
+        """All updates of one ticket; none where it is not to be seen.
+
+        What concerns tickets that were merged into it is told for them, too: a hint names the one that is left only,
+        and whoever hears of an answer has to hear at once that it stands in the ticket of several people.
+        """
         if not _is_number(ticket):
             return ()
         try:
             row = await self._reader.row(ticket)
         except Gone:
             return ()
-        return await self._told(await self._listeners([_Watched(ours=(ticket,), row=row)]), None)
+        ours = dict.fromkeys((ticket, row.id, *await self._merged_into(row)))
+        return await self._told(await self._listeners([_Watched(ours=tuple(ours), row=row)]), None)
+
+    async def _merged_into(self, row: parse.Row) -> list[str]:
+        ours = f"CF.{{{self._settings.reference_field}}} IS NOT NULL"
+        ever = datetime.min.replace(tzinfo=UTC)
+        found = await self._tickets(f"{ours} AND EffectiveId = {row.id} AND EffectiveId != id", ever)
+        return [one.id for one in found]
 
     async def entry(self, ticket: TicketId, entry: EntryId) -> TicketUpdate | None:
         """One entry as it stands now; None also where it is not one of this ticket, or the ticket is out of sight."""

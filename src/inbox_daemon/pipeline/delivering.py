@@ -17,7 +17,7 @@ from sqlalchemy import Connection
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from inbox_daemon.errors import Permanent, Transient, Uncertain
-from inbox_daemon.model import TicketState, Written
+from inbox_daemon.model import Ticket, TicketState, Written
 from inbox_daemon.pipeline.drafting import Drafting, Work, load
 from inbox_daemon.pipeline.reporting import Reporting
 from inbox_daemon.plugins import Notifying, TicketingAdapter
@@ -122,10 +122,9 @@ class Delivering:
 
         def save(connection: Connection) -> None:
             if outbox.done(connection, step, written.entry):
-                if work.conversation.ticket != written.ticket:
-                    conversations.set_ticket(
-                        connection, work.conversation.id, written.ticket, destination=step.destination
-                    )
+                ticket = self._known(work, written.ticket)
+                if work.conversation.ticket != ticket:
+                    conversations.set_ticket(connection, work.conversation.id, ticket, destination=step.destination)
                 if written.reopened:
                     conversations.set_open(connection, work.conversation.id, is_open=True)
                 if kind == "note" and work.reply is not None:
@@ -135,6 +134,17 @@ class Delivering:
 
         await asyncio.shield(self._database.run(save))
         self._log.info("dispatch.done", step=step.key, kind=step.kind, ticket=written.ticket.number)
+
+    def _known(self, work: Work, ticket: Ticket) -> Ticket:
+        """A ticket as it is kept: where merges are followed, under the id that its case has from the beginning.
+
+        Under that one the adapter goes on to tell what was written there before, and of the other ticket only what
+        came after the merge: what its own citizen was answered before is nobody else's.
+        """
+        known = work.conversation.ticket
+        if known is None or self._adapter.capabilities.merges != "follow":
+            return ticket
+        return replace(ticket, id=known.id)
 
     def follow(self, connection: Connection, step: Step, decision: Decision) -> None:
         """See `Carrier.follow`."""

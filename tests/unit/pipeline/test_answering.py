@@ -165,7 +165,7 @@ async def test_an_answer_from_before_a_merge_goes_although_it_is_learnt_after_th
     desk.adapter.say("2", "solo para Luis")
     desk.adapter.merge("1", into="2")
     await desk.pipes.deliver(says(ANA, "¿hola?"))
-    assert [kind for kind, _, _ in desk.adapter.tickets[1].entries][-1] == "public"  # it went to where hers went on
+    assert [kind for kind, _, _ in desk.adapter.tickets[1].entries][-1] == "append"  # hers goes on there
     await desk.settles()
     assert desk.channel.texts() == ["solo para Ana", "solo para Luis"]
 
