@@ -50,7 +50,8 @@ class Evidence:
 
     `inboxes` by the citizen's name, in order of arrival; `notes` are the texts of all notes in tickets, in order;
     `joined` leads from an answer to the one that it went along with; `late` are withdrawals that came after the grace.
-    `parked` are the lines of `parked list --json`, `case_numbers` tell whose they are.
+    `repeats` is how many notes may say again what the one before said: it is not known of a note under way when the
+    daemon is killed what it said. `parked` are the lines of `parked list --json`, `case_numbers` tell whose they are.
     """
 
     cases: Sequence[Case]
@@ -59,6 +60,7 @@ class Evidence:
     parked: Sequence[Mapping[str, Any]]
     books: Sequence[Mapping[str, Any]]
     joined: Mapping[Said, Said] = field(default_factory=dict)
+    repeats: int = 0
     late: frozenset[Said] = frozenset()
     case_numbers: Mapping[int, Sequence[str]] = field(default_factory=dict)
 
@@ -202,8 +204,10 @@ def wrong_statuses(run: Evidence) -> list[str]:
     told, found = run.told(), []
     for said, kinds in told.items():
         ranks = [RANKS[kind] for kind in kinds if kind in RANKS]
-        if ranks != sorted(set(ranks)):
+        if ranks != sorted(ranks):
             found.append(f"of answer {said} was told {kinds}")
+    again = [f"of answer {said} was told {kinds}" for said, kinds in told.items() if _repeats(kinds)]
+    found += again if len(again) > run.repeats else []
     missed = undelivered(run)
     for group, items in _groups(run):
         if missed.keys() & group:
@@ -215,6 +219,11 @@ def wrong_statuses(run: Evidence) -> list[str]:
         if last not in expected and not (silent and last == "unknown"):
             found.append(f"answers {sorted(group)} are {expected}, and their ticket was told {kinds}")
     return found
+
+
+def _repeats(kinds: Sequence[str]) -> bool:
+    ranks = [kind for kind in kinds if kind in RANKS]
+    return len(ranks) != len(set(ranks))
 
 
 def _expected(items: Sequence[Item]) -> tuple[str, ...]:

@@ -57,7 +57,7 @@ def left(
 
 async def _drive(home: Path, servers: Servers) -> Left:
     async with town(home, servers, calm=True) as made:
-        cases = play(seed=17, run=made.mailbox.user.partition("@")[0][-8:], domain=DOMAIN, sizes=SIZES)
+        cases = play(seed=144, run=made.mailbox.user.partition("@")[0][-8:], domain=DOMAIN, sizes=SIZES)
         spoiling = asyncio.create_task(made.spoil())
         try:
             await made.live(cases, within=8)
@@ -98,8 +98,9 @@ async def _plant(made: Town, case: Case) -> Token | None:
 
 def _webhooks(made: Town, cases: Sequence[Case]) -> str:
     """What Meta, and whoever pretends to be it or a ticketing system, gets to read."""
-    phone = next(case.citizen.phone for case in cases if case.citizen.phone is not None)
-    content = body([phone.text(f"Hola {Token(9998, 1, 1, 'citizen')}", at=made.graph.now)])
+    case, phone = next((case, case.citizen.phone) for case in cases if case.citizen.phone is not None)
+    words = f"Hola {Token(case.number, _PLANTED + 3, 1, 'citizen')}"
+    content = body([phone.text(words, at=made.graph.now)])
     cut = content[:-9]
     asked = [
         made.daemon.ask("POST", "/hooks/whatsapp-centro", content, sign(content)),

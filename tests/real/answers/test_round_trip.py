@@ -62,7 +62,7 @@ async def _play(home: Path, servers: Servers) -> Run:
             spoiling.cancel()
             await asyncio.gather(spoiling, return_exceptions=True)
         await made.settled(answers, seconds=120)
-        evidence = await made.evidence(cases)
+        evidence = replace(await made.evidence(cases), repeats=KILLS // 3)
         assert await asyncio.to_thread(made.daemon.stop) == 0
         spoilt = Counter({fault.value: number for fault, number in made.line.seen.items()})
         return Run(evidence=evidence, starts=made.daemon.starts, spoilt=spoilt, uncertain=len(made.moods.uncertain))

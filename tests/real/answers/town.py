@@ -58,7 +58,7 @@ retry_first_seconds = 0.5
 retry_max_seconds = 3
 attempt_seconds = 20
 settle_seconds = 3
-follow_seconds = 1
+follow_seconds = FOLLOW
 [channels.whatsapp-centro]
 kind = "whatsapp"
 phone_number_id = "{PHONE_NUMBER_ID}"
@@ -414,8 +414,8 @@ def _lines(text: str) -> list[dict[str, Any]]:
 
 
 @asynccontextmanager
-async def town(home: Path, servers: Servers, *, calm: bool = False) -> AsyncIterator[Town]:
-    """Build it, daemon started; `calm`: neither Meta nor any line misbehaves."""
+async def town(home: Path, servers: Servers, *, calm: bool = False, follow: float = 1) -> AsyncIterator[Town]:
+    """Build it, daemon started. `calm`: Meta does not misbehave; `follow` is how often offices are polled."""
     mailbox = servers.dovecot.mailbox("mesa")
     moods = Moods()
     graph = GraphFake(running=True)
@@ -429,7 +429,7 @@ async def town(home: Path, servers: Servers, *, calm: bool = False) -> AsyncIter
         port, rt = await stack.enter_async_context(serve_fake_rt())
         line = await stack.enter_async_context(FaultProxy("127.0.0.1", port, latency_seconds=1.0))
         http = await stack.enter_async_context(aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=60)))
-        daemon = Daemon(home, _toml(servers, mailbox, graph.url, line.url), environ=_environ(servers, rt))
+        daemon = Daemon(home, _toml(servers, mailbox, graph.url, line.url, follow), environ=_environ(servers, rt))
         stack.push(daemon.__exit__)
         made = Town(
             servers=servers,
@@ -472,8 +472,9 @@ def _fake_tracker(http: aiohttp.ClientSession, port: int, rt: RtState) -> Tracke
     return Tracker(http=http, url=f"http://127.0.0.1:{port}", queue="Atencion", token=agent, own=own)
 
 
-def _toml(servers: Servers, mailbox: Mailbox, graph: str, faulty: str) -> str:
+def _toml(servers: Servers, mailbox: Mailbox, graph: str, faulty: str, follow: float) -> str:
     values = {
+        "FOLLOW": str(follow),
         "GRAPH_URL": graph,
         "IMAP_HOST": mailbox.server.host,
         "IMAP_PORT": str(mailbox.server.imap_port),
