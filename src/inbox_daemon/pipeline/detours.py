@@ -18,7 +18,7 @@ from inbox_daemon.pipeline.reporting import Reporting
 from inbox_daemon.pipeline.routing import RESERVED_MATTERS
 from inbox_daemon.pipeline.sending import Sending
 from inbox_daemon.pipeline.texts import Texts
-from inbox_daemon.store import outbox, portions, replies
+from inbox_daemon.store import outbox, portions, replies, targets
 from inbox_daemon.store.outbox import Step
 
 
@@ -114,7 +114,7 @@ class Detours:
         if not self._ways.other_handles or arrived or sending.elsewhere:
             return False
         others = [one for one in self._ways.replying if one != self._name]
-        where = replies.other_target(connection, sending.conversation.id, others)
+        where = targets.other(connection, sending.conversation.id, others)
         if where is None:
             return False
         way = self._texts.say("next_other", channel=self._channel(where.instance))
@@ -126,7 +126,7 @@ class Detours:
         """Ask the office to phone; never where it is not to know who wrote."""
         if not self._ways.call_task or sending.conversation.matter in RESERVED_MATTERS:
             return False
-        phone = replies.phone_of(connection, sending.conversation.id)
+        phone = targets.phone(connection, sending.conversation.id)
         if phone is None:
             return False
         if outbox.discard(connection, sending.step, "the office was asked to phone"):

@@ -17,7 +17,7 @@ from inbox_daemon.model import TicketState, TicketUpdate
 from inbox_daemon.pipeline.reporting import Reporting
 from inbox_daemon.pipeline.rereading import is_public
 from inbox_daemon.pipeline.texts import Texts
-from inbox_daemon.store import conversations, outbox, replies
+from inbox_daemon.store import conversations, outbox, replies, targets
 from inbox_daemon.store.conversations import Conversation
 
 
@@ -98,7 +98,7 @@ class Learning:
         )
         if reply_id is None:
             return False
-        where = replies.last_target(connection, conversation.id)
+        where = targets.last(connection, conversation.id)
         lane = where.instance if where is not None else ""
         if lane not in self._replying and self._replying:
             lane = self._replying[0]  # whose worker finds another way

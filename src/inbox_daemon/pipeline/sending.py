@@ -9,10 +9,10 @@ from typing import Any
 from sqlalchemy import Connection, Row
 
 from inbox_daemon.model import CaseNumber, Choice, ExternalId, Reply, SendState, StoredFile
-from inbox_daemon.store import conversations, portions, replies
+from inbox_daemon.store import conversations, portions, replies, targets
 from inbox_daemon.store.conversations import Conversation
 from inbox_daemon.store.outbox import Step
-from inbox_daemon.store.replies import Target
+from inbox_daemon.store.targets import Target
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,9 +66,9 @@ def load(connection: Connection, step: Step) -> Sending:
     conversation = conversations.read(connection, step.conversation_id)
     together = replies.read_together(connection, step.reply_id)
     leader = next(one for one in together if one.id == step.reply_id)
-    last = target = replies.last_target(connection, conversation.id)
+    last = target = targets.last(connection, conversation.id)
     if leader.handle_id is not None and leader.instance is not None:
-        target = replies.target(connection, leader.instance, leader.handle_id)
+        target = targets.at(connection, leader.instance, leader.handle_id)
     said, thread, route = None, list[str](), []
     if target is not None:
         route = [
