@@ -37,9 +37,13 @@ _FATES: Mapping[range, Fate] = {
 
 
 class Moods:
-    """Give `trouble` and `fate_of` to a `GraphFake`. `told` keeps the last state that Meta tells, by wamid."""
+    """Give `trouble` and `fate_of` to a `GraphFake`. `told` keeps the last state that Meta tells, by wamid.
 
-    def __init__(self) -> None:
+    `calm`: everything is read at once.
+    """
+
+    def __init__(self, *, calm: bool = False) -> None:
+        self._calm = calm
         self.told: dict[str, str] = {}
         self.hit: set[str] = set()
         self.uncertain: set[str] = set()
@@ -47,7 +51,7 @@ class Moods:
 
     def trouble(self, call: str, body: Mapping[str, Any]) -> Fault | None:
         """What befalls this request."""
-        if call != "send" or body.get("type") == "template":
+        if self._calm or call != "send" or body.get("type") == "template":
             return None
         text = words(body)
         mood = _mood(text)
@@ -67,7 +71,8 @@ class Moods:
         return fate
 
     def _fate(self, mood: int) -> Fate:
-        return next((fate for moods, fate in _FATES.items() if mood // 100 % 100 in moods), Fate())
+        fates = {} if self._calm else _FATES
+        return next((fate for moods, fate in fates.items() if mood // 100 % 100 in moods), Fate())
 
 
 def _mood(text: str) -> int:

@@ -417,12 +417,11 @@ def _lines(text: str) -> list[dict[str, Any]]:
 async def town(home: Path, servers: Servers, *, calm: bool = False, follow: float = 1) -> AsyncIterator[Town]:
     """Build it, daemon started. `calm`: Meta does not misbehave; `follow` is how often offices are polled."""
     mailbox = servers.dovecot.mailbox("mesa")
-    moods = Moods()
+    moods = Moods(calm=calm)
     graph = GraphFake(running=True)
     graph.window = timedelta(hours=24)
-    graph.fate_of = moods.fate_of
+    graph.fate_of, graph.trouble = moods.fate_of, moods.trouble
     if not calm:
-        graph.trouble = moods.trouble
         graph.pair, graph.throughput = Pace(0.4, burst=3), Pace(0.02, burst=10)
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(run_graph(graph))
