@@ -20,13 +20,16 @@ from contract.memory_provider import MEMORY_CAPABILITIES, in_memory
 from contract.request_tracker_provider import over_the_fake, over_the_real_one
 from contract.ticketbook_provider import over_a_file
 from contract.ticketing_model import Provider
+from contract.webhook_provider import to_a_receiver
 from inbox_ticketing.request_tracker import plugin as request_tracker
 from inbox_ticketing.ticketbook import plugin as ticketbook
+from inbox_ticketing.webhook import plugin as webhook
 
 _RT = request_tracker.capabilities
 PROVIDERS = (
     Provider(name="request_tracker-fake", open=over_the_fake, capabilities=_RT, hints=True),
     Provider(name="request_tracker-real", open=over_the_real_one, capabilities=_RT, hints=True, real=True),
+    Provider(name="webhook", open=to_a_receiver, capabilities=webhook.capabilities, hints=True),
     Provider(name="ticketbook", open=over_a_file, capabilities=ticketbook.capabilities, network=False, rich=False),
 )
 MEMORY = Provider(name="memory", open=in_memory, capabilities=MEMORY_CAPABILITIES, network=False, hints=True)

@@ -1,0 +1,91 @@
+"""The self-check: the receiver takes events, refuses what is wrongly signed, and finds what was written.
+
+The first check of an instance with a look-up opens one ticket marked `test` and closes it. It stays as the proof that
+every later check finds without writing; a receiver may keep it out of its agents' sight, but must go on finding it.
+"""
+
+from __future__ import annotations
+
+import secrets
+
+from inbox_daemon.errors import Credentials, EdgeError, Permanent, Transient, Uncertain
+from inbox_daemon.model import CaseNumber, Draft, Entry, MessageKey, Reference, Ticket, TicketState
+from inbox_daemon.plugins import Context, TicketingAdapter
+from inbox_ticketing.webhook import parse
+from inbox_ticketing.webhook.calls import Calls
+from inbox_ticketing.webhook.settings import WebhookSettings
+
+SUBJECT = "Prueba de conexión (no responder)"
+TEXT = "Este caso prueba que inbox-daemon puede escribir y encontrar sus casos aquí. No hace falta hacer nada."
+
+
+async def prove(adapter: TicketingAdapter, settings: WebhookSettings, calls: Calls, context: Context) -> None:
+    """Raise the `EdgeError` that says what is missing, and where to mend it."""
+    await _ping(settings, calls, context)
+    if settings.read_url is None:
+        return
+    await _filters(calls, context)
+    reference = Reference(f"PRUEBA-{context.instance}")
+    try:
+        ticket = await adapter.find(reference)
+    except Permanent:  # two nodes made their first check at once: found, which is all that is asked
+        return
+    if ticket is None:
+        await _write(adapter, reference, settings, calls, context)
+
+
+async def _ping(settings: WebhookSettings, calls: Calls, context: Context) -> None:
+    at = context.now()
+    body = parse.event("inbox.ping", at, {"destination": context.instance, "queue": settings.queue})
+    await calls.post(f"ping~{secrets.token_hex(12)}", body)
+    if not settings.checks_signatures:
+        return
+    try:
+        await calls.post(f"ping~{secrets.token_hex(12)}", body, wrongly=True)
+    except (Transient, Uncertain):
+        raise
+    except EdgeError:
+        return  # refused, as it must be
+    raise Credentials(
+        f"{context.instance}: the receiver takes an event with a wrong signature, so anybody can write there. Have it "
+        "verify webhook-signature; or, where something before it does, configure checks_signatures = false"
+    )
+
+
+async def _filters(calls: Calls, context: Context) -> None:
+    nobody = secrets.token_hex(12)
+    tickets = await calls.ask("ticket", reference=f"NADIE-{nobody}")
+    entries = await calls.ask("entry", key=f"NADIE-{nobody}.m1")
+    if tickets.tickets or entries.entries:
+        what = "ticket by its reference" if tickets.tickets else "entry by its key"
+        raise Credentials(
+            f"{context.instance}: the look-up of a {what} answers others, too: it does not filter. "
+            "Have `ask=ticket` answer only tickets with exactly that reference, `ask=entry` only that entry"
+        )
+
+
+async def _write(
+    adapter: TicketingAdapter, reference: Reference, settings: WebhookSettings, calls: Calls, context: Context
+) -> None:
+    key = MessageKey(f"{reference}-{secrets.token_hex(6)}.m1")
+    first = Entry(key=key, heading=SUBJECT, body=TEXT, sent_at=context.now(), automatic=True)
+    draft = Draft(reference=reference, case_number=CaseNumber(reference), subject=SUBJECT, first=first)
+    data = parse.opening(draft, instance=context.instance, queue=settings.queue, test=True)
+    await calls.post(parse.event_id(key), parse.event("ticket.opened", first.sent_at, data))
+    ticket: Ticket | None = await adapter.find(reference)
+    if ticket is None:
+        raise Credentials(
+            f"{context.instance}: a ticket was opened with the reference {reference} and is not found again. "
+            "Have the receiver keep `ticket.reference` and answer it to `ask=ticket`, at once"
+        )
+    if await adapter.find_entry(ticket, key) is None:
+        raise Credentials(
+            f"{context.instance}: the first entry of ticket {ticket.number} is not found by its key. "
+            "Have the receiver keep `entry.key` and answer it to `ask=entry` with the author's role inbox"
+        )
+    try:
+        await adapter.set_state(ticket, TicketState.CLOSED)
+    except Permanent as error:
+        raise Credentials(
+            f"{context.instance}: ticket {ticket.number} cannot be closed. Have the receiver take state.changed"
+        ) from error
