@@ -60,6 +60,9 @@ class Sending:
         return any(one.state != "planned" and one.template is None for one in self.route)
 
 
+_BEGUN = frozenset({"trying", *portions.OUT})
+
+
 def load(connection: Connection, step: Step) -> Sending:
     """Read what `step` speaks of."""
     assert step.reply_id is not None
@@ -69,13 +72,13 @@ def load(connection: Connection, step: Step) -> Sending:
     last = target = targets.last(connection, conversation.id)
     if leader.handle_id is not None and leader.instance is not None:
         target = targets.at(connection, leader.instance, leader.handle_id)
+    rows = portions.latest(portions.of_step(connection, step.id))
+    begun = next((row for row in rows if row.template is None and row.state in _BEGUN), None)
+    if begun is not None:  # what has gone, or may have, goes on to where it went, wherever the citizen writes now
+        target = targets.at(connection, begun.instance, begun.handle_id)
     said, thread, route = None, list[str](), []
     if target is not None:
-        route = [
-            row
-            for row in portions.latest(portions.of_step(connection, step.id))
-            if (row.instance, row.handle_id) == (target.instance, target.handle_id)
-        ]
+        route = [row for row in rows if (row.instance, row.handle_id) == (target.instance, target.handle_id)]
         said = conversations.last_said(connection, conversation.id, target.instance)
         before = [] if said is None else conversations.external_ids(connection, conversation.id, target.instance)
         before += portions.sent_before(connection, conversation.id, target.instance)

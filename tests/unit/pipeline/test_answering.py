@@ -12,11 +12,12 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select, update
 
-from inbox_daemon.model import EntryId, TicketState
+from inbox_daemon.model import EntryId, SendState, TicketState
 from inbox_daemon.pipeline.detours import Ways
 from inbox_daemon.store import parked
 from inbox_daemon.store.database import Database
 from inbox_daemon.store.schema import dispatch, handle
+from support.graph_fake_citizens import Phone
 from support.memory_channel import Fault, MemoryChannel
 from support.memory_office import NewFile
 from support.pipes import INSTANCE
@@ -140,6 +141,22 @@ async def test_a_destination_that_cant_be_asked_holds_its_answers_and_nobody_els
         desk.adapter.down = False
         await desk.pipes.settled()
     assert desk.channel.texts() == ["hola Ana"]
+
+
+async def test_an_answer_that_has_begun_to_go_stays_with_its_address_when_the_citizen_writes_from_another(
+    database: Database,
+) -> None:
+    hidden = Phone(bsuid="AR.ana1", username="ana.invento", name="Ana Invento")
+    desk = Desk(database)
+    await desk.opens(hidden)
+    desk.channel.faults.append(Fault.LOST_ANSWER)
+    desk.adapter.say("1", " ".join(f"Esta es la oración número {n} de la respuesta." for n in range(8)))
+    await desk.settles()
+    await desk.pipes.deliver(says(ANA, "¿me respondieron?"))  # who shows her number from now on
+    await desk.hears(desk.status(0, SendState.DELIVERED))
+    await desk.carries()
+    assert [one.to.value for one in desk.channel.received] == ["AR.ana1", "AR.ana1"]
+    assert [state for state, _ in await desk.steps()] == ["done"]
 
 
 async def test_tickets_merged_of_one_person_answer_once(database: Database) -> None:
