@@ -13,23 +13,41 @@ cannot do (merges, a network to fail) is not collected for it; nothing is skippe
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import pytest
 
+from contract.mail_provider import to_an_office
 from contract.memory_provider import MEMORY_CAPABILITIES, in_memory
 from contract.request_tracker_provider import over_the_fake, over_the_real_one
 from contract.ticketbook_provider import over_a_file
 from contract.ticketing_model import Provider
 from contract.webhook_provider import to_a_receiver
+from contract.zammad_provider import over_the_fake as over_a_fake_zammad
+from contract.znuny_provider import over_the_fake as over_the_fake_znuny
+from inbox_ticketing.mail import plugin as mail
 from inbox_ticketing.request_tracker import plugin as request_tracker
 from inbox_ticketing.ticketbook import plugin as ticketbook
 from inbox_ticketing.webhook import plugin as webhook
+from inbox_ticketing.zammad import plugin as zammad
+from inbox_ticketing.znuny import plugin as znuny
 
 _RT = request_tracker.capabilities
+_SWALLOWING = replace(mail.capabilities, idempotency="message_id")
 PROVIDERS = (
     Provider(name="request_tracker-fake", open=over_the_fake, capabilities=_RT, hints=True),
     Provider(name="request_tracker-real", open=over_the_real_one, capabilities=_RT, hints=True, real=True),
     Provider(name="webhook", open=to_a_receiver, capabilities=webhook.capabilities, hints=True),
+    Provider(name="znuny", open=over_the_fake_znuny, capabilities=znuny.capabilities, rich=False, hints=True),
+    Provider(name="mail", open=to_an_office(), capabilities=mail.capabilities, network=False, closes=False),
+    Provider(
+        name="mail-swallowing",
+        open=to_an_office(swallows_repeats=True),
+        capabilities=_SWALLOWING,
+        network=False,
+        closes=False,
+    ),
+    Provider(name="zammad", open=over_a_fake_zammad, capabilities=zammad.capabilities, hints=True),
     Provider(name="ticketbook", open=over_a_file, capabilities=ticketbook.capabilities, network=False, rich=False),
 )
 MEMORY = Provider(name="memory", open=in_memory, capabilities=MEMORY_CAPABILITIES, network=False, hints=True)
