@@ -254,7 +254,7 @@ class Answering:
             if laid_out is None:
                 return
             try:
-                await self._send(laid_out, laid_out.route[0], begin)
+                await self._send(laid_out, laid_out.route[-1], begin)
             except (Transient, Credentials):
                 raise
             except Permanent as error:

@@ -44,9 +44,11 @@ def of_step(connection: Connection, step_id: int) -> list[Row[Any]]:
 
 
 def latest(rows: Sequence[Row[Any]]) -> list[Row[Any]]:
-    """Those of the present route among a step's portions."""
-    last = max((row.route for row in rows), default=0)
-    return [row for row in rows if row.route == last and row.state != "dropped"]
+    """Those of the present route among a step's portions, and the template that went after they had begun."""
+    left = [row for row in rows if row.state != "dropped"]
+    newest = max((row.route for row in left), default=0)
+    last = max((row.route for row in left if row.template is None), default=0)
+    return [row for row in left if row.route == (last if row.template is None else newest)]
 
 
 def last_route(connection: Connection, step_id: int) -> list[Row[Any]]:
@@ -57,12 +59,16 @@ def last_route(connection: Connection, step_id: int) -> list[Row[Any]]:
 def plan(
     connection: Connection, step_id: int, key: str, planned: Sequence[Planned], *, instance: str, handle_id: int
 ) -> list[Row[Any]]:
-    """Write portions of a new route to this address; what was only planned before falls away."""
-    connection.execute(
-        update(portion)
-        .where(portion.c.dispatch_id == step_id, portion.c.state == "planned")
-        .values(state="dropped", settled_at=db_now())
-    )
+    """Write portions of a new route to this address; what was only planned before falls away.
+
+    Not for a template, which only announces the rest.
+    """
+    if not any(one.template for one in planned):
+        connection.execute(
+            update(portion)
+            .where(portion.c.dispatch_id == step_id, portion.c.state == "planned")
+            .values(state="dropped", settled_at=db_now())
+        )
     last = connection.execute(
         select(func.coalesce(func.max(portion.c.route), 0)).where(portion.c.dispatch_id == step_id)
     ).scalar_one()

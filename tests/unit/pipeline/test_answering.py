@@ -263,6 +263,24 @@ async def test_what_was_held_goes_before_a_later_answer_that_was_cut_off_before_
     assert desk.channel.texts() == ["caso_con_respuesta", "primera", "segunda"]
 
 
+async def test_the_window_closes_in_the_middle_of_an_answer_and_the_rest_goes_when_they_write(
+    database: Database,
+) -> None:
+    desk = Desk(database, MemoryChannel(hours=24, template="caso_con_respuesta"))
+    await desk.opens()
+    desk.channel.faults.extend([None, Fault.WINDOW])
+    text = " ".join(f"Esta es la oración número {n} de la respuesta." for n in range(8))
+    desk.adapter.say("1", text)
+    await desk.settles()
+    assert await desk.states() == ["held"]
+    await desk.pipes.deliver(says(ANA, "¿y el resto?"))
+    first, told, *rest = desk.channel.texts()
+    assert (told, " ".join([first, *rest])) == ("caso_con_respuesta", text)
+    assert [state for state, _ in await desk.steps()] == ["done"]
+    await desk.hears(desk.status(0, SendState.READ), desk.status(2, SendState.DELIVERED))
+    assert await desk.states() == ["delivered"]
+
+
 async def test_without_a_template_it_waits_in_sight_and_goes_when_they_write(database: Database) -> None:
     desk = Desk(database, MemoryChannel(hours=24))
     await desk.opens(ago=timedelta(hours=30))
