@@ -1,0 +1,478 @@
+"""What only Zammad does, played on the in-memory fake."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import tomllib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from contract.ticketing_words import draft, entry, reference, stored
+from contract.zammad_backstage import ZammadBackstage, zammad_backstage
+from inbox_daemon.errors import Credentials, Gone, Permanent, Transient, Uncertain
+from inbox_daemon.model import Attachment, Cursor, MessageKey, TicketState
+from inbox_daemon.plugins import Context, Secret, WebhookRequest
+from inbox_ticketing.zammad import plugin
+from inbox_ticketing.zammad.rest import Answer, raise_for_status
+from support.contexts import lend_context
+from support.zammad_fake import Article, Ticket, User, ZammadState, now
+from support.zammad_fake_http import serve_fake_zammad
+
+
+@dataclass(kw_only=True)
+class Zammad:
+    url: str
+    state: ZammadState
+    context: Context
+    agents: ZammadBackstage
+
+    def adapter(self, **changes: Any) -> Any:
+        settings = {"url": self.url, "token": Secret("zt-00ff00ff"), "group": "Obras Públicas"}
+        return plugin.build(plugin.settings.model_validate(settings | changes), self.context)
+
+    def kept(self, ticket: Any) -> Ticket:
+        return self.state.tickets[int(ticket.id)]
+
+    def write(self, ticket: Any, user: int = 5, **article: Any) -> Article:
+        """An article that did not come by the API's rules: Zammad's own machinery, mails, other accounts."""
+        made: dict[str, Any] = {
+            "id": 0,
+            "ticket": int(ticket.id),
+            "kind": "note",
+            "sender": "Agent",
+            "body": "x",
+            "creator": user,
+        }
+        return self.state.keep(self.state.users[user], self.kept(ticket), Article(**made | article))
+
+
+@pytest.fixture
+async def zammad() -> AsyncIterator[Zammad]:
+    async with serve_fake_zammad() as (port, state), lend_context("obras-zammad") as context:
+        url = f"http://127.0.0.1:{port}"
+        async with zammad_backstage(url, "zt-0ff00ff0", "inbox_reference") as agents:
+            yield Zammad(url=url, state=state, context=context, agents=agents)
+
+
+async def public_in(adapter: Any, ticket: Any) -> list[str]:
+    return [one.text for one in await adapter.thread(ticket.id) if one.public]
+
+
+# ---------------------------------------------------------------- the check
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"group": "Inexistente"}, ("Inexistente", "Compare group and states")),
+        ({"group": "Reservada"}, ("403", "read, create and change")),
+        ({"reference_field": "suelto"}, ("suelto", "Make that ticket attribute")),
+        ({"closed_state": "terminado"}, ("terminado", "Compare group and states")),
+        ({"open_state": "abierto"}, ("abierto", "Compare group and states")),
+        ({"token": Secret("zt-deadbeef")}, ("401", "Make a new one")),
+    ],
+)
+async def test_a_check_names_what_is_missing(zammad: Zammad, changes: dict[str, Any], words: tuple[str, ...]) -> None:
+    with pytest.raises(Credentials) as missing:
+        await zammad.adapter(**changes).check()
+    for word in ("obras-zammad", *words):
+        assert word in str(missing.value)
+    assert "deadbeef" not in str(missing.value)
+
+
+async def test_checks_leave_one_closed_ticket_and_write_no_more(zammad: Zammad) -> None:
+    await zammad.adapter().check()
+    rows = len(zammad.state.history)
+    [proof] = zammad.state.tickets.values()
+    assert (proof.state, proof.customer) == ("closed", 3)
+    assert all(one.internal for one in zammad.state.articles.values())
+    await zammad.adapter().check()
+    assert len(zammad.state.history) == rows
+
+
+async def test_a_check_sees_what_was_configured_otherwise_after_the_first(zammad: Zammad) -> None:
+    await zammad.adapter().check()
+    for changes in ({"group": "Inexistente"}, {"open_state": "abierto"}, {"closed_state": "terminado"}):
+        with pytest.raises(Credentials, match=r"Inexistente|abierto|terminado"):
+            await zammad.adapter(**changes).check()
+    zammad.state.users[3].groups = frozenset({"Obras Públicas", "Reservada"})
+    await zammad.adapter(group="Reservada").check()
+    [proof] = zammad.state.tickets.values()
+    assert (proof.group, proof.state) == ("Reservada", "closed")
+
+
+async def test_an_attribute_taken_away_does_not_look_like_not_there_yet(zammad: Zammad) -> None:
+    """The search gives every ticket then, and the creation drops the reference without a word."""
+    adapter, case = zammad.adapter(), reference()
+    await adapter.check()
+    zammad.state.attributes = ()
+    for call in (adapter.check(), adapter.find(case)):
+        with pytest.raises(Credentials, match="inbox_reference"):
+            await call
+    with pytest.raises(Credentials, match="inbox_reference"):
+        await adapter.open_ticket(draft(case))
+    assert [one.state for one in zammad.state.tickets.values()] == ["closed", "closed"]
+
+
+# ---------------------------------------------------------------- customers and authors
+
+
+async def test_one_customer_for_each_address_and_one_for_each_case_without(zammad: Zammad) -> None:
+    adapter = zammad.adapter()
+    known = draft(reference())
+    known = replace(known, first=replace(known.first, reply_address="Ana@example.com"))
+    alone = draft(reference())
+    drafts = (known, replace(known, reference=reference()), alone, alone, draft(reference()))
+    customers = [zammad.kept(await adapter.open_ticket(one)).customer for one in drafts]
+    assert customers[0] == customers[1]
+    assert customers[2] == customers[3]
+    assert len({*customers}) == 3
+    made = zammad.state.users[customers[2]]
+    assert (made.firstname, made.lastname, made.email) == ("Ana", "Gómez", "")
+    assert made.login == f"inbox-{alone.reference.lower()}"
+
+
+async def test_a_refused_creation_leaves_no_customer(zammad: Zammad) -> None:
+    before = dict(zammad.state.users)
+    with pytest.raises(Credentials, match="Inexistente"):
+        await zammad.adapter(group="Inexistente").open_ticket(draft(reference()))
+    assert zammad.state.users == before
+
+
+async def test_the_citizen_is_the_author_also_in_somebody_elses_ticket(zammad: Zammad) -> None:
+    adapter, case = zammad.adapter(), reference()
+    mine, other = await adapter.open_ticket(draft(case)), await adapter.open_ticket(draft(reference()))
+    owner = zammad.kept(mine).customer
+    await zammad.agents.merge(mine.id, other.id)
+    written = await adapter.append(mine, entry(case, 2))
+    article = zammad.state.articles[int(written.entry)]
+    assert (article.ticket, article.origin, article.sender, article.kind) == (int(other.id), owner, "Customer", "web")
+    assert owner != zammad.kept(other).customer
+
+
+async def test_nothing_that_we_write_is_of_a_type_that_mails(zammad: Zammad, tmp_path: Path) -> None:
+    adapter, case = zammad.adapter(article_type="phone"), reference()
+    ticket = await adapter.open_ticket(draft(case))
+    await adapter.append(ticket, entry(case, 2))
+    await adapter.note(ticket, entry(case, 3))
+    await adapter.attach(ticket, entry(case, 4), stored(tmp_path, "a.pdf", "application/pdf", b"%PDF"))
+    written = [(one.kind, one.sender, one.internal) for one in zammad.state.articles.values()]
+    customers = ("phone", "Customer", False)
+    assert written == [customers, customers, ("note", "Agent", True), customers]
+
+
+async def test_an_entry_is_found_where_zammad_keeps_no_message_id(zammad: Zammad) -> None:
+    zammad.state.keeps_message_ids = False
+    adapter, case = zammad.adapter(), reference()
+    await adapter.check()
+    ticket = await adapter.open_ticket(draft(case))
+    found = await adapter.find_entry(ticket, MessageKey(f"{case}.m1"))
+    assert found is not None
+    assert await adapter.find_entry(ticket, MessageKey(f"{case}.m2")) is None
+
+
+# ---------------------------------------------------------------- what is public
+
+
+@pytest.mark.parametrize(
+    ("article", "user"),
+    [
+        ({"internal": True}, 5),
+        ({"sender": "System"}, 5),
+        ({"sender": "Customer"}, 5),
+        ({"origin": 3}, 5),
+        ({"kind": "sms"}, 5),
+        ({"kind": "whatsapp message"}, 5),
+        ({"kind": "email", "to": "ana@example.com"}, 5),
+        ({"kind": "email", "to": None}, 5),
+        ({"kind": "algo nuevo"}, 5),
+        ({"preferences": {"perform_origin": "trigger"}}, 5),
+        ({"preferences": {"is-auto-response": True}}, 5),
+        ({"message_id": "<inbox.X-1.m1@127.0.0.1>"}, 5),
+        ({"body": " \n"}, 5),
+        ({}, 1),
+        ({}, 3),
+    ],
+)
+async def test_what_is_not_beyond_doubt_an_answer_is_not_public(
+    zammad: Zammad, article: dict[str, Any], user: int
+) -> None:
+    adapter = zammad.adapter()
+    ticket = await adapter.open_ticket(draft(reference()))
+    made = zammad.write(ticket, user, **article)
+    assert await public_in(adapter, ticket) == []
+    now_told = await adapter.entry(ticket.id, str(made.id))
+    assert now_told is not None
+    assert (now_told.public, now_told.text, now_told.attachments) == (False, "", ())
+
+
+async def test_what_an_agent_asks_as_a_customer_is_no_answer(zammad: Zammad) -> None:
+    adapter = zammad.adapter()
+    ticket = await adapter.open_ticket(draft(reference()))
+    await zammad.agents.agent_answers(ticket.id, "Pasa la cuadrilla")
+    assert await public_in(adapter, ticket) == ["Pasa la cuadrilla"]
+    zammad.kept(ticket).customer = 5
+    assert await public_in(adapter, ticket) == []
+
+
+async def test_a_mail_is_an_answer_only_where_it_reached_nobody(zammad: Zammad) -> None:
+    adapter = zammad.adapter(answer_types=["email"], mute_domain="mudo.example")
+    ticket = await adapter.open_ticket(draft(reference()))
+    assert zammad.state.users[zammad.kept(ticket).customer].email.endswith("@mudo.example")
+    for number, to in enumerate(
+        (
+            "Ana <inbox-1@mudo.example>",
+            "inbox-1@mudo.example, ana@example.com",
+            "x@nomudo.example",
+            "x@mudo.example.org",
+        )
+    ):
+        zammad.write(ticket, kind="email", to=to, body=f"correo {number}")
+    assert await public_in(adapter, ticket) == ["correo 0"]
+
+
+async def test_a_note_made_public_later_is_news(zammad: Zammad) -> None:
+    adapter = zammad.adapter(overlap_seconds=1)
+    ticket = await adapter.open_ticket(draft(reference()))
+    note = await zammad.agents.agent_notes(ticket.id, "Pasa la cuadrilla")
+    zammad.state.articles[int(note)].created -= timedelta(hours=2)
+    zammad.state.articles[int(note)].updated -= timedelta(hours=2)
+    _, cursor = await adapter.updates(None)
+    await zammad.agents.call("PUT", f"/ticket_articles/{note}", json={"internal": False})
+    found, _ = await adapter.updates(cursor)
+    assert [one.text for one in found if one.public] == ["Pasa la cuadrilla"]
+
+
+# ---------------------------------------------------------------- merges
+
+
+async def test_the_note_that_a_merge_leaves_behind_is_never_told(zammad: Zammad) -> None:
+    adapter = zammad.adapter()
+    _, cursor = await adapter.updates(None)
+    one, two = await adapter.open_ticket(draft(reference())), await adapter.open_ticket(draft(reference()))
+    await zammad.agents.merge(one.id, two.id)
+    [left] = zammad.state.thread(int(one.id))
+    assert (left.body, left.internal, left.sender) == ("merged", False, "Agent")
+    assert await adapter.entry(one.id, str(left.id)) is None
+    found, _ = await adapter.updates(cursor)
+    told = [*found, *await adapter.thread(one.id), *await adapter.thread(two.id)]
+    assert [update for update in told if update.public or update.state is TicketState.DUPLICATE] == []
+
+
+async def test_answers_in_a_ticket_of_others_that_took_ours_in_are_told(zammad: Zammad) -> None:
+    adapter = zammad.adapter()
+    ours = await adapter.open_ticket(draft(reference()))
+    theirs = await zammad.agents.call("POST", "/tickets", json={"title": "x", "group": "Obras Públicas"})
+    stranger = await zammad.agents.call("POST", "/tickets", json={"title": "y", "group": "Obras Públicas"})
+    await zammad.agents.merge(ours.id, theirs["id"])
+    _, cursor = await adapter.updates(None)
+    made = await zammad.agents.agent_answers(theirs["id"], "Para todos")
+    await zammad.agents.agent_answers(stranger["id"], "De otros")
+    found, _ = await adapter.updates(cursor)
+    assert [(one.entry, one.text) for one in found if one.public and one.ticket == ours.id] == [(made, "Para todos")]
+    assert [one for one in found if one.text == "De otros"] == []
+
+
+async def test_a_merge_whose_trail_is_lost_ends_the_ticket(zammad: Zammad) -> None:
+    adapter, case = zammad.adapter(), reference()
+    one, two = await adapter.open_ticket(draft(case)), await adapter.open_ticket(draft(reference()))
+    await zammad.agents.merge(one.id, two.id)
+    zammad.state.history.clear()
+    with pytest.raises(Gone) as gone:
+        await adapter.append(one, entry(case, 2))
+    assert gone.value.reason == "merged"
+    assert [article.body for article in zammad.state.thread(int(one.id))] == ["merged"]
+    assert await adapter.find(case) is None
+    assert list(await adapter.thread(one.id)) == []
+
+
+# ---------------------------------------------------------------- states
+
+
+async def test_a_citizen_ends_the_waiting_and_leaves_a_new_ticket_new(zammad: Zammad) -> None:
+    adapter, case = zammad.adapter(), reference()
+    ticket = await adapter.open_ticket(draft(case))
+    await adapter.append(ticket, entry(case, 2))
+    assert zammad.kept(ticket).state == "new"
+    await adapter.set_state(ticket, TicketState.WAITING)
+    assert zammad.kept(ticket).state == "pending reminder"
+    assert zammad.kept(ticket).pending
+    written = await adapter.append(ticket, entry(case, 3))
+    assert not written.reopened
+    assert zammad.kept(ticket).state == "open"
+    assert written.entry == (await adapter.find_entry(ticket, MessageKey(f"{case}.m3"))).entry
+
+
+async def test_a_change_that_a_rule_undoes_is_told(zammad: Zammad) -> None:
+    adapter, case = zammad.adapter(), reference()
+    ticket = await adapter.open_ticket(draft(case))
+    zammad.state.undoes_states = True
+    with pytest.raises(Permanent, match="closed"):
+        await adapter.set_state(ticket, TicketState.CLOSED)
+    with pytest.raises(Permanent, match="referred"):
+        await adapter.set_state(ticket, TicketState.REFERRED)
+
+
+async def test_a_file_reopens_and_stands_under_its_key(zammad: Zammad, tmp_path: Path) -> None:
+    adapter, case = zammad.adapter(), reference()
+    ticket = await adapter.open_ticket(draft(case))
+    await zammad.agents.agent_closes(ticket.id)
+    written = await adapter.attach(ticket, entry(case, 2), stored(tmp_path, "a.pdf", "application/pdf", b"%PDF"))
+    assert written.reopened
+    assert written.entry == (await adapter.find_entry(ticket, MessageKey(f"{case}.m2"))).entry
+    assert await zammad.agents.files(ticket.id) == {"a.pdf": b"%PDF"}
+
+
+# ---------------------------------------------------------------- refusals
+
+
+async def test_maintenance_is_waited_out_and_is_no_loss(zammad: Zammad) -> None:
+    adapter, case = zammad.adapter(), reference()
+    ticket = await adapter.open_ticket(draft(case))
+    zammad.state.maintenance = True
+    for call in (
+        adapter.check(),
+        adapter.find(case),
+        adapter.append(ticket, entry(case, 2)),
+        adapter.open_ticket(draft(reference())),
+        adapter.thread(ticket.id),
+        adapter.updates(None),
+    ):
+        with pytest.raises(Transient):
+            await call
+
+
+async def test_a_ticket_moved_out_of_sight_is_gone_for_us(zammad: Zammad) -> None:
+    adapter, case = zammad.adapter(), reference()
+    ticket = await adapter.open_ticket(draft(case))
+    made = await zammad.agents.agent_answers(ticket.id, "Pasa la cuadrilla")
+    zammad.kept(ticket).group = "Reservada"
+    with pytest.raises(Gone) as gone:
+        await adapter.append(ticket, entry(case, 2))
+    assert gone.value.reason == "moved"
+    assert await adapter.entry(ticket.id, made) is None
+    assert list(await adapter.thread(ticket.id)) == []
+
+
+async def test_what_zammad_refuses_is_told_without_the_words_of_the_citizen(zammad: Zammad) -> None:
+    adapter, case = zammad.adapter(), reference()
+    ticket = await adapter.open_ticket(draft(case))
+    with pytest.raises(Permanent) as refused:
+        await adapter.append(ticket, entry(case, 2, "secreto " * 200_000))
+    assert "secreto" not in str(refused.value)
+    assert refused.value.told
+    assert len(zammad.state.thread(int(ticket.id))) == 1
+
+
+async def test_statuses_and_what_they_prove() -> None:
+    def raised(status: int, error: str = "", *, write: bool = True) -> Exception:
+        answer = Answer(status=status, headers={"Retry-After": "7"}, json={"error": error})
+        with pytest.raises(Exception) as told:  # noqa: PT011 (the caller looks at the type)
+            raise_for_status(answer, "obras-zammad: Zammad", write=write)
+        return told.value
+
+    slow = raised(429)
+    assert isinstance(slow, Transient)
+    assert slow.retry_after == timedelta(seconds=7)
+    for status, error, kind in (
+        (401, "", Credentials),
+        (302, "", Credentials),
+        (403, "Not authorized (token)!", Credentials),
+        (413, "", Permanent),
+        (422, "Email address 'ana@example.com' is already used for another user.", Uncertain),
+        (500, "", Uncertain),
+        (503, "", Uncertain),
+        (404, "", Permanent),
+    ):
+        told = raised(status, error)
+        assert type(told) is kind, status
+        assert "ana@" not in str(told)
+    assert type(raised(503, write=False)) is Transient
+
+
+async def test_a_large_file_arrives_whole(zammad: Zammad, tmp_path: Path) -> None:
+    adapter, case = zammad.adapter(), reference()
+    ticket = await adapter.open_ticket(draft(case))
+    content = bytes(range(256)) * 20_000
+    await adapter.attach(ticket, entry(case, 2), stored(tmp_path, "a.bin", "application/octet-stream", content))
+    assert await zammad.agents.files(ticket.id) == {"a.bin": content}
+
+
+async def test_a_file_of_another_size_is_not_taken_for_it(zammad: Zammad) -> None:
+    adapter = zammad.adapter()
+    ticket = await adapter.open_ticket(draft(reference()))
+    attachments = [{"filename": "a.pdf", "mime-type": "application/pdf", "data": "JVBERg=="}]
+    made = await zammad.agents.write(ticket.id, body="Va el plano", attachments=attachments)
+    told = await adapter.entry(ticket.id, made)
+    [file] = told.attachments
+    with pytest.raises(Transient, match="4 bytes of a file of 9"):
+        [piece async for piece in adapter.fetch(replace(file, size=9))]
+    with pytest.raises(Gone):
+        [piece async for piece in adapter.fetch(Attachment(filename="a", media_type="a/b", remote="80/1/1"))]
+
+
+# ---------------------------------------------------------------- looking for answers
+
+
+async def test_more_changed_tickets_than_fit_one_page_are_all_seen(zammad: Zammad) -> None:
+    adapter = zammad.adapter()
+    _, cursor = await adapter.updates(None)
+    for number in range(205):
+        zammad.state.create(
+            zammad.state.users[5],
+            {
+                "title": "x",
+                "group": "Obras Públicas",
+                "inbox_reference": f"R{number}",
+                "article": {"body": f"Respuesta {number}", "type": "note", "sender": "Agent"},
+            },
+        )
+    found, _ = await adapter.updates(cursor)
+    assert len({one.entry for one in found if one.public}) == 205
+
+
+async def test_old_tickets_are_not_read_again(zammad: Zammad) -> None:
+    """Also where the condition filters nothing."""
+    adapter = zammad.adapter(overlap_seconds=1)
+    ticket = await adapter.open_ticket(draft(reference()))
+    await zammad.agents.agent_answers(ticket.id, "De antes")
+    zammad.kept(ticket).updated = now() - timedelta(days=3)
+    _, cursor = await adapter.updates(None)
+    found, _ = await adapter.updates(cursor)
+    assert list(found) == []
+    with pytest.raises(Permanent, match="cursor"):
+        await adapter.updates(Cursor("{}"))
+
+
+async def test_without_a_secret_no_hint_is_taken(zammad: Zammad) -> None:
+    body = json.dumps({"ticket": {"id": 81}}).encode()
+    signed = "sha1=" + hmac.new(b"clave", body, hashlib.sha1).hexdigest()
+    request = WebhookRequest(method="POST", query={}, headers={"x-hub-signature": signed}, body=body)
+    assert zammad.adapter().parse_hint(request) is None
+    taking = zammad.adapter(hint_secret=Secret("clave"))
+    assert taking.capabilities.updates == "both"
+    assert taking.parse_hint(request).tickets == ("81",)
+
+
+async def test_two_accounts_of_ours_would_not_answer_each_other(zammad: Zammad) -> None:
+    """Another node with another account in the same Zammad: what it wrote bears our marker."""
+    zammad.state.users[4] = User(id=4, login="inbox2", token="zt-2", agent=True, groups=frozenset({"Obras Públicas"}))
+    adapter, second, case = zammad.adapter(), zammad.adapter(token=Secret("zt-2")), reference()
+    ticket = await adapter.open_ticket(draft(case))
+    note = await second.note(ticket, entry(case, 2))
+    zammad.state.articles[int(note.entry)].internal = False
+    assert await public_in(adapter, ticket) == []
+
+
+def test_the_sample_loads() -> None:
+    [table] = tomllib.loads(plugin.sample)["destinations"].values()
+    assert table.pop("kind") == "zammad"
+    settings = plugin.settings.model_validate(table | {"token": Secret("x")})
+    assert settings.group == "Obras Públicas"
