@@ -85,8 +85,14 @@ class Reporting:
             replies.drop_notes(connection, step.reply_id)
 
     def _is_told(self, state: str, told: str | None) -> bool:
-        """Whether a state is worth a note; where the ticket believes the answer stopped, every further one is."""
-        return state in self._report or (told in ALWAYS and state in _RANKS)
+        """Whether a state is worth a note: also one that says more than a configured one which was skipped.
+
+        Where the ticket believes that the answer stopped, every further one is.
+        """
+        if state in self._report or state not in _RANKS:
+            return state in self._report
+        before = -1 if told is None else _RANKS.get(told, -1)
+        return told in ALWAYS or any(before < _RANKS.get(one, -1) <= _RANKS[state] for one in self._report - ALWAYS)
 
     def _add(self, connection: Connection, reply_id: int, kind: str, delay: timedelta) -> None:
         reply = replies.read(connection, reply_id)

@@ -55,6 +55,25 @@ async def test_an_answer_stands_as_far_as_its_slowest_portion(database: Database
     assert await desk.states() == ["delivered"]
 
 
+async def test_a_state_that_skips_the_one_to_be_told_is_told_in_its_place(database: Database) -> None:
+    desk = Desk(database)
+    await desk.opens()
+    await desk.hears(
+        StatusEvent(
+            external_id="out.1:sent",  # type: ignore[arg-type]
+            sent_at=datetime.now(UTC),
+            target="out.1",  # type: ignore[arg-type]
+            state=SendState.SENT,
+        )
+    )
+    desk.adapter.say("1", "respuesta")
+    await desk.settles()
+    assert [note.split()[1] for note in desk.notes()] == ["enviada"]
+    await desk.hears(desk.status(0, SendState.SENT))
+    await desk.carries()
+    assert len(desk.notes()) == 1
+
+
 async def test_a_report_that_overtakes_the_answer_to_our_call_counts(database: Database) -> None:
     desk = Desk(database)
     await desk.opens()
