@@ -319,7 +319,7 @@ class Town:
         """SIGKILL at random moments, from the daemon's very start on."""
         chance = random.Random(seed)
         for _ in range(times):
-            await asyncio.sleep(chance.uniform(0.3, 6.0))
+            await asyncio.sleep(chance.uniform(0.3, 4.0))
             await asyncio.to_thread(self.daemon.kill)
             await asyncio.to_thread(self.daemon.start, wait=chance.random() < 0.7)
         await asyncio.to_thread(self.daemon.wait_ready)
