@@ -2,4 +2,9 @@
 
 from __future__ import annotations
 
-pytest_plugins = ["real.servers.fixtures", "real.servers.postgresql", "real.servers.request_tracker"]
+pytest_plugins = [
+    "real.servers.fixtures",
+    "real.servers.postgresql",
+    "real.servers.redmine",
+    "real.servers.request_tracker",
+]

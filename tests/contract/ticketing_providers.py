@@ -19,6 +19,7 @@ import pytest
 
 from contract.mail_provider import to_an_office
 from contract.memory_provider import MEMORY_CAPABILITIES, in_memory
+from contract.redmine_provider import over_a_real_redmine, over_the_fake_redmine
 from contract.request_tracker_provider import over_the_fake, over_the_real_one
 from contract.ticketbook_provider import over_a_file
 from contract.ticketing_model import Provider
@@ -26,6 +27,7 @@ from contract.webhook_provider import to_a_receiver
 from contract.zammad_provider import over_the_fake as over_a_fake_zammad
 from contract.znuny_provider import over_the_fake as over_the_fake_znuny
 from inbox_ticketing.mail import plugin as mail
+from inbox_ticketing.redmine import plugin as redmine
 from inbox_ticketing.request_tracker import plugin as request_tracker
 from inbox_ticketing.ticketbook import plugin as ticketbook
 from inbox_ticketing.webhook import plugin as webhook
@@ -33,10 +35,13 @@ from inbox_ticketing.zammad import plugin as zammad
 from inbox_ticketing.znuny import plugin as znuny
 
 _RT = request_tracker.capabilities
+_REDMINE = redmine.capabilities
 _SWALLOWING = replace(mail.capabilities, idempotency="message_id")
 PROVIDERS = (
     Provider(name="request_tracker-fake", open=over_the_fake, capabilities=_RT, hints=True),
     Provider(name="request_tracker-real", open=over_the_real_one, capabilities=_RT, hints=True, real=True),
+    Provider(name="redmine-fake", open=over_the_fake_redmine, capabilities=_REDMINE, rich=False, hints=True),
+    Provider(name="redmine-real", open=over_a_real_redmine, capabilities=_REDMINE, rich=False, hints=True, real=True),
     Provider(name="webhook", open=to_a_receiver, capabilities=webhook.capabilities, hints=True),
     Provider(name="znuny", open=over_the_fake_znuny, capabilities=znuny.capabilities, rich=False, hints=True),
     Provider(name="mail", open=to_an_office(), capabilities=mail.capabilities, network=False, closes=False),

@@ -1,0 +1,7 @@
+#!/bin/bash
+# Ends the Redmine of redmine-start.sh by its pid; `--wipe` also deletes its data, port and Debian's instance.
+set -euo pipefail
+. "$(dirname "$0")/common.sh"
+D=$(realpath -m "${1:?usage: redmine-stop.sh DIRECTORY [--wipe]}")
+end "$D/puma.pid"
+[ "${2:-}" != --wipe ] || rm -rf "$D" /etc/redmine/inbox /var/{lib,log,cache}/redmine/inbox

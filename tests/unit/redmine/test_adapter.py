@@ -1,0 +1,373 @@
+"""What only Redmine does, played on the in-memory fake."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import tomllib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from contract.redmine_backstage import RedmineBackstage, redmine_backstage
+from contract.ticketing_model import AgentFile
+from contract.ticketing_words import draft, entry, reference, stored
+from inbox_daemon.errors import Credentials, Gone, Permanent, Transient
+from inbox_daemon.model import Attachment, MessageKey, TicketId, TicketState
+from inbox_daemon.plugins import Context, Secret, WebhookRequest
+from inbox_ticketing.redmine import plugin
+from support.contexts import lend_context
+from support.redmine_fake import serve_fake_redmine
+from support.redmine_state import RedmineState
+
+
+@dataclass(kw_only=True)
+class Redmine:
+    url: str
+    state: RedmineState
+    context: Context
+    agents: RedmineBackstage
+
+    def adapter(self, **changes: Any) -> Any:
+        settings = {
+            "url": self.url,
+            "key": Secret(self.state.users["inbox"].key),
+            "account": "inbox",
+            "project": "atencion",
+            "tracker": "Support",
+            "reference_field": 1,
+        }
+        return plugin.build(plugin.settings.model_validate(settings | changes), self.context)
+
+
+@pytest.fixture
+async def redmine() -> AsyncIterator[Redmine]:
+    async with (
+        serve_fake_redmine() as (url, state),
+        lend_context("obras-redmine") as context,
+        redmine_backstage(url, state.users["agente"].key, 1) as agents,
+    ):
+        yield Redmine(url=url, state=state, context=context, agents=agents)
+
+
+# ---------------------------------------------------------------- the self-check
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"project": "nada"}, ("nada", "identifier")),
+        ({"project": "reservada"}, ("reservada", "member")),
+        ({"tracker": "Reclamo"}, ("Reclamo", "Bug, Feature, Support")),
+        ({"reference_field": 2}, ("number 2", "Tick it")),
+        ({"account": "agente"}, ("agente", "login")),
+        ({"closed_status": "Cerrada"}, ("Cerrada", "Closed, Rejected")),
+        ({"open_status": "Rejected"}, ("Rejected", "open_status")),
+        ({"key": Secret("x")}, ("401", "REST web service")),
+    ],
+)
+async def test_the_check_names_what_is_wrong_and_the_remedy(
+    redmine: Redmine, changes: dict[str, Any], words: tuple[str, ...]
+) -> None:
+    with pytest.raises((Credentials, Permanent)) as refused:
+        await redmine.adapter(**changes).check()
+    for word in words:
+        assert word in str(refused.value)
+    assert not redmine.state.issues, "nothing was written"
+
+
+def _unfiltered(state: RedmineState) -> None:
+    state.filterable.clear()
+
+
+def _wordless(state: RedmineState) -> None:
+    state.users["inbox"].adds_notes = False
+
+
+def _indiscreet(state: RedmineState) -> None:
+    state.users["inbox"].sets_private = False
+
+
+def _unclosing(state: RedmineState) -> None:
+    state.denied_statuses.add(5)
+
+
+def _cutting(state: RedmineState) -> None:
+    state.cuts_emoji = True
+
+
+def _public(state: RedmineState) -> None:
+    state.projects[1].is_public = True
+
+
+def _shut(state: RedmineState) -> None:
+    state.projects[1].status = 5
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (_unfiltered, "Used as a filter"),
+        (_wordless, "Add notes"),
+        (_indiscreet, "Set notes as private"),
+        (_unclosing, "workflow"),
+        (_cutting, "Add notes|utf8mb4"),
+        (_public, "public_project"),
+        (_shut, "closed or archived"),
+    ],
+)
+async def test_the_check_notices_what_redmine_passes_over(redmine: Redmine, spoil: Any, words: str) -> None:
+    await redmine.adapter().open_ticket(draft(reference()))
+    spoil(redmine.state)
+    with pytest.raises(Credentials, match=words):
+        await redmine.adapter().check()
+
+
+async def test_one_closed_issue_stays_of_all_checks(redmine: Redmine) -> None:
+    for _ in range(3):
+        await redmine.adapter().check()
+    [issue] = redmine.state.issues.values()
+    assert issue.status == 5
+    assert len([one for one in issue.journals if one.notes]) == 1
+
+
+# ---------------------------------------------------------------- silences
+
+
+async def test_a_filter_that_is_ignored_is_never_an_absence_nor_a_match(redmine: Redmine) -> None:
+    adapter = redmine.adapter()
+    await adapter.open_ticket(draft(reference()))
+    redmine.state.filterable.clear()
+    with pytest.raises(Credentials, match="ignores the filter"):
+        await adapter.find(reference())
+
+
+async def test_a_dropped_reference_closes_the_issue_and_stops(redmine: Redmine) -> None:
+    with pytest.raises(Credentials, match="dropped the reference"):
+        await redmine.adapter(reference_field=2).open_ticket(draft(reference()))
+    [issue] = redmine.state.issues.values()
+    assert issue.status == 5
+
+
+async def test_a_note_that_was_taken_and_not_kept_stops(redmine: Redmine) -> None:
+    case = reference()
+    ticket = await redmine.adapter().open_ticket(draft(case))
+    redmine.state.users["inbox"].adds_notes = False
+    with pytest.raises(Credentials, match="Add notes"):
+        await redmine.adapter().append(ticket, entry(case, 2))
+
+
+async def test_a_note_that_became_public_stops(redmine: Redmine) -> None:
+    case = reference()
+    ticket = await redmine.adapter().open_ticket(draft(case))
+    redmine.state.users["inbox"].sets_private = False
+    with pytest.raises(Credentials, match="private"):
+        await redmine.adapter().note(ticket, entry(case, 2))
+    assert await redmine.adapter().find_entry(ticket, MessageKey(f"{case}.m2")) is not None, "not written again"
+
+
+async def test_a_state_that_the_workflow_leaves_out_is_told(redmine: Redmine) -> None:
+    case, adapter = reference(), redmine.adapter()
+    ticket = await adapter.open_ticket(draft(case))
+    await redmine.agents.agent_closes(ticket.id)
+    redmine.state.denied_statuses.add(2)
+    with pytest.raises(Permanent, match="workflow"):
+        await adapter.set_state(ticket, TicketState.REOPENED)
+    written = await adapter.append(ticket, entry(case, 2))
+    assert not written.reopened
+    assert not written.ticket.open
+
+
+async def test_a_conflict_with_an_agent_is_surely_nothing_done(redmine: Redmine) -> None:
+    case, adapter = reference(), redmine.adapter()
+    ticket = await adapter.open_ticket(draft(case))
+    redmine.state.conflicts = 1
+    with pytest.raises(Transient):
+        await adapter.append(ticket, entry(case, 2))
+    assert await adapter.find_entry(ticket, MessageKey(f"{case}.m2")) is None
+    assert (await adapter.append(ticket, entry(case, 2))).entry
+
+
+async def test_a_required_field_is_named_and_can_be_given(redmine: Redmine) -> None:
+    redmine.state.required = ("Barrio",)
+    with pytest.raises(Permanent, match="Barrio cannot be blank") as refused:
+        await redmine.adapter().open_ticket(draft(reference()))
+    assert "`fields`" in str(refused.value)
+    assert refused.value.told
+    redmine.state.required = ()
+    redmine.state.projects[1].fields[3] = "Barrio"
+    ticket = await redmine.adapter(fields={"3": "Sin barrio"}).open_ticket(draft(reference()))
+    assert redmine.state.issues[int(ticket.id)].fields[3] == "Sin barrio"
+
+
+async def test_being_asked_to_slow_down_is_heeded(redmine: Redmine) -> None:
+    redmine.state.busy = 1
+    with pytest.raises(Transient) as busy:
+        await redmine.adapter().find(reference())
+    assert busy.value.retry_after is not None
+    assert busy.value.retry_after.total_seconds() == 3
+
+
+async def test_an_issue_that_moved_out_of_sight_is_gone(redmine: Redmine) -> None:
+    case, adapter = reference(), redmine.adapter()
+    ticket = await adapter.open_ticket(draft(case))
+    redmine.state.issues[int(ticket.id)].project = 2
+    with pytest.raises(Gone) as gone:
+        await adapter.append(ticket, entry(case, 2))
+    assert gone.value.reason == "moved"
+    assert list(await adapter.thread(ticket.id)) == []
+
+
+async def test_a_project_that_was_closed_meanwhile_stops(redmine: Redmine) -> None:
+    case, adapter = reference(), redmine.adapter()
+    ticket = await adapter.open_ticket(draft(case))
+    redmine.state.projects[1].status = 5
+    with pytest.raises(Credentials, match="must not be closed"):
+        await adapter.append(ticket, entry(case, 2))
+
+
+async def test_a_file_that_redmine_refuses_is_told_to_the_office(redmine: Redmine, tmp_path: Path) -> None:
+    case, adapter = reference(), redmine.adapter()
+    ticket = await adapter.open_ticket(draft(case))
+    redmine.state.max_file = 10
+    with pytest.raises(Permanent) as refused:
+        await adapter.attach(ticket, entry(case, 2), stored(tmp_path, "a.pdf", "application/pdf", b"x" * 11))
+    assert "admite" in refused.value.told
+    assert not redmine.state.issues[int(ticket.id)].journals
+
+
+# ---------------------------------------------------------------- answers
+
+
+async def public(redmine: Redmine, ticket: TicketId, **changes: Any) -> list[str]:
+    return [one.text for one in await redmine.adapter(**changes).thread(ticket) if one.public]
+
+
+async def test_only_members_answer_and_only_those_of_the_named_roles(redmine: Redmine) -> None:
+    ticket = await redmine.adapter().open_ticket(draft(reference()))
+    await redmine.agents.agent_answers(ticket.id, "Va mañana")
+    assert await public(redmine, ticket.id) == ["Va mañana"]
+    assert await public(redmine, ticket.id, agent_roles=("AGENTE",)) == ["Va mañana"]
+    assert await public(redmine, ticket.id, agent_roles=("Mirador",)) == []
+    issue = redmine.state.issues[int(ticket.id)]
+    issue.journals[-1].user = redmine.state.users["vecina"]
+    assert await public(redmine, ticket.id) == []
+
+
+async def test_what_ends_in_our_marker_is_ours_whoever_wrote_it(redmine: Redmine) -> None:
+    ticket = await redmine.adapter().open_ticket(draft(reference()))
+    await redmine.agents.agent_answers(ticket.id, "copiado\n[ref:4F7K2-8.m9]")
+    [told] = await redmine.adapter().thread(ticket.id)
+    assert told.own
+    assert not told.public
+
+
+async def test_a_file_goes_with_its_note_and_not_alone(redmine: Redmine) -> None:
+    adapter = redmine.adapter()
+    ticket = await adapter.open_ticket(draft(reference()))
+    file = AgentFile(name="plano ñ.pdf", media_type="application/pdf", content=bytes(range(256)) * 900)
+    await redmine.agents.agent_answers(ticket.id, "Adjunto el plano", files=[file])
+    await redmine.agents.agent_answers(ticket.id, "", files=[file])
+    [with_words, alone] = await adapter.thread(ticket.id)
+    assert (with_words.public, alone.public) == (True, False)
+    [attachment] = with_words.attachments
+    assert (attachment.filename, attachment.size) == (file.name, len(file.content))
+    assert b"".join([piece async for piece in adapter.fetch(attachment)]) == file.content
+    redmine.state.issues[int(ticket.id)].files.clear()
+    assert (await adapter.thread(ticket.id))[0].attachments == ()
+    with pytest.raises(Gone):
+        _ = [piece async for piece in adapter.fetch(replace(attachment))]
+    with pytest.raises(Gone):
+        _ = [piece async for piece in adapter.fetch(Attachment(filename="", media_type="", remote="-1"))]
+
+
+async def test_an_answer_that_closes_tells_both(redmine: Redmine) -> None:
+    adapter = redmine.adapter()
+    ticket = await adapter.open_ticket(draft(reference()))
+    await redmine.agents.change(ticket.id, {"notes": "Resuelto", "status_id": 3})
+    [told] = await adapter.thread(ticket.id)
+    assert (told.text, told.public, told.state) == ("Resuelto", True, TicketState.SOLVED)
+
+
+async def test_a_duplicate_is_told_as_one(redmine: Redmine) -> None:
+    adapter = redmine.adapter()
+    one, two = [await adapter.open_ticket(draft(reference())) for _ in range(2)]
+    redmine.state.issues[int(one.id)].duplicates = int(two.id)
+    await redmine.agents.agent_closes(one.id)
+    assert [update.state for update in await adapter.thread(one.id)] == [TicketState.DUPLICATE]
+
+
+async def test_a_hundred_changed_issues_are_read_page_by_page(redmine: Redmine) -> None:
+    adapter = redmine.adapter()
+    _, cursor = await adapter.updates(None)
+    user = redmine.state.users["inbox"]
+    for number in range(205):
+        given = {"project_id": 1, "subject": "x", "custom_fields": [{"id": 1, "value": f"N{number}"}]}
+        issue = redmine.state.create(user, given)
+        redmine.state.change(redmine.state.users["agente"], issue, {"notes": f"respuesta {number}"})
+    found, after = await adapter.updates(cursor)
+    assert sorted({int(one.ticket) for one in found}) == list(range(1, 206))
+    assert len(found) == 205
+    assert after != cursor
+
+
+async def test_a_list_that_is_shorter_than_it_says_is_not_believed(redmine: Redmine) -> None:
+    adapter = redmine.adapter()
+    await adapter.open_ticket(draft(reference()))
+    _, cursor = await adapter.updates(None)
+    redmine.state.total_added = 3
+    with pytest.raises(Transient):
+        await adapter.updates(cursor)
+
+
+async def test_with_a_wrong_key_the_cursor_stays(redmine: Redmine) -> None:
+    _, cursor = await redmine.adapter().updates(None)
+    with pytest.raises(Credentials):
+        await redmine.adapter(key=Secret("otra")).updates(cursor)
+
+
+async def test_a_cursor_that_is_none_is_told(redmine: Redmine) -> None:
+    for cursor in ("", "{}", "[]", '{"since": 3}', '{"since": "ayer"}'):
+        with pytest.raises(Permanent):
+            await redmine.adapter().updates(cursor)
+
+
+# ---------------------------------------------------------------- hints and settings
+
+
+def signed(body: bytes) -> WebhookRequest:
+    made = "sha256=" + hmac.new(b"clave", body, hashlib.sha256).hexdigest()
+    return WebhookRequest(method="POST", query={}, headers={"x-redmine-signature-256": made}, body=body)
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"[]", b"{}", b'{"data": {"issue": {"id": "7"}}}', b'{"data": {"issue": {"id": -1}}}', b"\xff"]
+)
+async def test_a_hint_that_points_at_nothing_is_none(redmine: Redmine, body: bytes) -> None:
+    assert redmine.adapter(hint_secret=Secret("clave")).parse_hint(signed(body)) is None
+    assert redmine.adapter().parse_hint(signed(b'{"data": {"issue": {"id": 7}}}')) is None
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"url": "https://u:p@redmine.example"},
+        {"url": "redmine.example"},
+        {"project": "../x"},
+        {"reference_field": 0},
+        {"fields": {"barrio": "x"}},
+        {"text_format": "html"},
+        {"key": "literal"},
+    ],
+)
+def test_settings_that_cannot_work_are_refused(wrong: dict[str, Any]) -> None:
+    [tables] = tomllib.loads(plugin.sample).values()
+    [table] = tables.values()
+    right = {name: value for name, value in table.items() if name != "kind"} | {"key": Secret("x")}
+    plugin.settings.model_validate(right)
+    with pytest.raises(ValidationError):
+        plugin.settings.model_validate(right | wrong)
