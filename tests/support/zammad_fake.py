@@ -37,6 +37,7 @@ class User:
     agent: bool = False
     admin: bool = False
     groups: frozenset[str] = frozenset()
+    read_only: frozenset[str] = frozenset()
 
 
 @dataclass(kw_only=True)
@@ -77,6 +78,7 @@ class Ticket:
     state: str = "new"
     pending: str | None = None
     fields: dict[str, str] = field(default_factory=dict)
+    tags: list[str] = field(default_factory=list)
     updated: datetime = field(default_factory=now)
 
 
@@ -93,6 +95,8 @@ class ZammadState:
     ids: Iterator[int] = field(default_factory=lambda: itertools.count(1))
     history_ids: Iterator[int] = field(default_factory=lambda: itertools.count(1))
     maintenance: bool = False
+    known_tags: frozenset[str] | None = None
+    """Where new tags are not allowed, any other is dropped."""
     undoes_states: bool = False
     """A rule of the office puts every change of state back."""
     keeps_message_ids: bool = True
@@ -149,6 +153,7 @@ class ZammadState:
                 group=group,
                 customer=customer,
                 state=state,
+                tags=[one for one in str(body.get("tags") or "").split(",") if one and self.takes_tag(one)],
                 fields={name: str(body[name]) for name in self.attributes if name in body},
             )
             article = self.checked(user, ticket, body["article"]) if "article" in body else None
@@ -184,6 +189,9 @@ class ZammadState:
         old, ticket.state = ticket.state, state
         ticket.updated = now()
         self.log(ticket, "updated", user, attribute="state", value_from=old, value_to=state)
+
+    def takes_tag(self, tag: str) -> bool:
+        return self.known_tags is None or tag in self.known_tags
 
     def known(self, what: str, name: Any, names: tuple[str, ...]) -> str:
         if name not in names:

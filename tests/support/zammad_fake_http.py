@@ -60,6 +60,8 @@ def _ticket(request: web.Request, user: User, number: Any) -> Ticket:
         raise Problem(404, "Couldn't find Ticket with 'id'=" + str(number))
     if ticket.group not in user.groups:
         raise Problem(403, "Not authorized")
+    if request.method != "GET" and ticket.group in user.read_only:
+        raise Problem(403, "Not authorized")
     return ticket
 
 

@@ -35,7 +35,7 @@ from inbox_daemon.model import (
 from inbox_daemon.plugins import Capabilities, Context, WebhookRequest
 from inbox_ticketing.zammad import parse, writing
 from inbox_ticketing.zammad.proof import prove
-from inbox_ticketing.zammad.reading import MAKE_ATTRIBUTE, Reader
+from inbox_ticketing.zammad.reading import MAKE_ATTRIBUTE, ONE_DENIED, Reader
 from inbox_ticketing.zammad.rest import Answer, RestClient
 from inbox_ticketing.zammad.settings import ZammadSettings
 from inbox_ticketing.zammad.watch import Watch
@@ -56,7 +56,6 @@ CAPABILITIES = Capabilities(
 """Of the product; an instance with a `hint_secret` has `updates="both"`."""
 
 SIGNATURE_HEADER = "x-hub-signature"
-FIND_ROWS = 50
 
 
 class Zammad:
@@ -94,6 +93,7 @@ class Zammad:
             "group": settings.group,
             "customer": customer,
             settings.reference_field: draft.reference,
+            "tags": writing.tags_of(draft),
             "article": self._article(draft.first, writing.text_of(draft.first, follows=draft.follows)),
         }
         answer = await self._rest.send("POST", "/tickets", body)
@@ -123,7 +123,7 @@ class Zammad:
         _, row = await self._target(ticket, closed_too=True)
         article = self._article(entry, writing.text_of(entry))
         article |= {"sender": "Agent", "type": "note", "internal": True}
-        return self._written(row, await self._rest.send("POST", "/ticket_articles", {**article, "ticket_id": row.id}))
+        return self._written(row, await self._write("POST", row, {**article, "ticket_id": int(row.id)}))
 
     async def attach(self, ticket: Ticket, entry: Entry, file: StoredFile) -> Written:
         """Add an article with the file inside it."""
@@ -158,7 +158,7 @@ class Zammad:
         body: dict[str, object] = {"state": name}
         if name.lower().startswith("pending"):
             body["pending_time"] = (self._context.now() + timedelta(days=settings.pending_days)).isoformat()
-        answer = await self._rest.send("PUT", f"/tickets/{row.id}", body)
+        answer = await self._write("PUT", row, body)
         if self._row_written(answer).state.lower() != name.lower():
             raise Permanent(f"{self._context.instance}: Zammad does not set ticket {row.number} to {name!r}")
 
@@ -180,10 +180,10 @@ class Zammad:
         settings = self._settings
         now = settings.meaning_of(row.state)
         if not (now.ends or now is TicketState.WAITING):
-            body = {**article, "ticket_id": row.id}
-            return self._written(row, await self._rest.send("POST", "/ticket_articles", body, size=size))
+            body = {**article, "ticket_id": int(row.id)}
+            return self._written(row, await self._write("POST", row, body, size=size))
         changes: dict[str, object] = {"state": settings.open_state, "article": article}
-        answer = await self._rest.send("PUT", f"/tickets/{row.id}", changes, size=size)
+        answer = await self._write("PUT", row, changes, size=size)
         ticket = self._ticket(self._row_written(answer))
         try:  # the answer names all articles, and another node's may be among the new ones
             found = await self.find_entry(ticket, key)
@@ -191,39 +191,19 @@ class Zammad:
             found = None
         return Written(ticket=ticket, entry=found.entry if found else None, reopened=now.ends and ticket.open)
 
+    async def _write(self, method: str, row: parse.Row, body: dict[str, object], *, size: int = 0) -> Answer:
+        """Change a ticket, or add an article to it. It may have been deleted or moved since it was read."""
+        path = "/ticket_articles" if method == "POST" else f"/tickets/{row.id}"
+        answer = await self._rest.send(method, path, body, size=size, accept=ONE_DENIED)
+        self._reader.see_ticket(row.id, answer)
+        return answer
+
     # ------------------------------------------------------------ reading
 
     async def find(self, reference: Reference) -> Ticket | None:
-        """Search by condition, which Zammad answers from its database.
-
-        A condition that it does not understand filters nothing: so any row with another reference is taken for that,
-        and never for "not there".
-        """
-        condition = {f"ticket.{self._settings.reference_field}": {"operator": "is", "value": reference}}
-        rows = await self._reader.search(condition, per_page=str(FIND_ROWS), page="1")
-        strange = [row for row in rows if (row.reference or "").lower() != reference.lower()]
-        if strange:
-            raise Credentials(
-                f"{self._context.instance}: Zammad's search by {self._settings.reference_field!r} filters nothing. "
-                + MAKE_ATTRIBUTE
-            )
-        targets: dict[str, parse.Row] = {}
-        for row in rows:
-            if row.reference == reference and (final := await self._standing(row)) is not None:
-                targets[final.id] = final
-        if len(targets) > 1:
-            numbers = ", ".join(sorted(row.number for row in targets.values()))
-            raise Permanent(
-                f"{self._context.instance}: tickets {numbers} carry the reference {reference}. Merge them in Zammad"
-            )
-        return next((self._ticket(row) for row in targets.values()), None)
-
-    async def _standing(self, row: parse.Row) -> parse.Row | None:
-        try:
-            final = await self._reader.final(row)
-        except Gone:
-            return None
-        return None if self._settings.meaning_of(final.state) is TicketState.DELETED else final
+        """See `reading.Reader.bearer`."""
+        row = await self._reader.bearer(reference)
+        return None if row is None else self._ticket(row)
 
     async def find_entry(self, ticket: Ticket, key: MessageKey) -> Written | None:
         """Look through the thread of the ticket, where a merge has moved the entry, too."""

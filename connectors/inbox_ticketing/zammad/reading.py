@@ -9,7 +9,7 @@ from re import fullmatch
 from typing import Any
 
 from inbox_daemon.errors import Credentials, Gone, Permanent, Transient
-from inbox_daemon.model import Attachment
+from inbox_daemon.model import Attachment, Reference, TicketState
 from inbox_daemon.plugins import Context
 from inbox_ticketing.zammad import parse
 from inbox_ticketing.zammad.lineage import Lineage, sources_of, target_of
@@ -21,6 +21,9 @@ PER_PAGE = 200
 MAX_MERGED = 50
 """Tickets in one: beyond it no history is read, and what cannot be told apart is not told."""
 MAX_HOPS = 10
+FIND_ROWS = 50
+ONE_DENIED = (403, 404)
+"""Statuses that may concern one ticket only: deleted, or moved to a group in which we may not."""
 MAKE_ATTRIBUTE = "Make that ticket attribute (text), update the database and restart Zammad (README, step 2)"
 _UNREADABLE = (KeyError, TypeError, ValueError, AttributeError)
 
@@ -51,12 +54,16 @@ class Reader:
 
     async def row(self, number: str) -> parse.Row:
         """The ticket as it is, also where it was merged. Raises `Gone`."""
-        answer = await self._rest.get(f"/tickets/{number}", accept=(403, 404))
+        answer = await self._rest.get(f"/tickets/{number}", accept=ONE_DENIED)
+        self.see_ticket(number, answer)
+        return self.as_row(answer.json)
+
+    def see_ticket(self, number: str, answer: Answer) -> None:
+        """Raise `Gone` where `answer` says that this ticket takes or shows nothing."""
         if answer.status == 404:
             raise Gone(f"{self._instance}: ticket {number} is not there", reason="deleted")
         if self._is_closed_to_us(answer):
             raise Gone(f"{self._instance}: ticket {number} is in a group closed to us", reason="moved")
-        return self.as_row(answer.json)
 
     def _is_closed_to_us(self, answer: Answer) -> bool:
         """Whether this one ticket is denied; what is denied as a whole says so in other words, and is raised."""
@@ -100,13 +107,39 @@ class Reader:
             raise self._unreadable("a list", None)
         return [self.as_row(item) for item in rows]
 
+    async def bearer(self, reference: Reference) -> parse.Row | None:
+        """The ticket in which the one that bears exactly `reference` stands by now.
+
+        Searched by condition, which Zammad answers from its database. A condition that it does not understand filters
+        nothing: so any row with another reference is taken for that, and never for "not there".
+        """
+        field = self._settings.reference_field
+        condition = {f"ticket.{field}": {"operator": "is", "value": reference}}
+        rows = await self.search(condition, per_page=str(FIND_ROWS), page="1")
+        if any((row.reference or "").lower() != reference.lower() for row in rows):
+            raise Credentials(f"{self._instance}: Zammad's search by {field!r} filters nothing. {MAKE_ATTRIBUTE}")
+        bearing = [row for row in rows if row.reference == reference]
+        targets = {final.id: final for row in bearing if (final := await self._standing(row)) is not None}
+        if len(targets) > 1:
+            numbers = ", ".join(sorted(row.number for row in targets.values()))
+            raise Permanent(
+                f"{self._instance}: tickets {numbers} carry the reference {reference}. Merge them in Zammad"
+            )
+        return next(iter(targets.values()), None)
+
+    async def _standing(self, row: parse.Row) -> parse.Row | None:
+        try:
+            final = await self.final(row)
+        except Gone:
+            return None
+        return None if self._settings.meaning_of(final.state) is TicketState.DELETED else final
+
     # ------------------------------------------------------------ threads
 
     async def articles(self, ticket: str) -> list[parse.Article]:
         """All articles that stand in `ticket`, oldest first; Zammad knows no pages here."""
-        answer = await self._rest.get(f"/ticket_articles/by_ticket/{ticket}", accept=(403, 404))
-        if self._is_closed_to_us(answer) or answer.status == 404:
-            raise Gone(f"{self._instance}: ticket {ticket} is out of sight", reason="deleted")
+        answer = await self._rest.get(f"/ticket_articles/by_ticket/{ticket}", accept=ONE_DENIED)
+        self.see_ticket(ticket, answer)
         try:
             found = [parse.read_article(item) for item in _list(answer.json)]
         except _UNREADABLE as error:
@@ -115,7 +148,7 @@ class Reader:
 
     async def history(self, ticket: str) -> list[parse.Event]:
         """What happened in `ticket`; nothing where it is out of sight."""
-        answer = await self._rest.get(f"/ticket_history/{ticket}", accept=(403, 404))
+        answer = await self._rest.get(f"/ticket_history/{ticket}", accept=ONE_DENIED)
         if self._is_closed_to_us(answer) or answer.status == 404:
             return []
         try:

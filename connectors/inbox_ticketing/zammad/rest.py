@@ -82,13 +82,16 @@ class RestClient:
         asked = {"expand": "true", **params}
         return await self._call("POST", "/tickets/search", write=False, params=asked, json={"condition": condition})
 
-    async def send(self, method: str, path: str, body: Mapping[str, object], *, size: int = 0) -> Answer:
+    async def send(
+        self, method: str, path: str, body: Mapping[str, object], *, size: int = 0, accept: tuple[int, ...] = ()
+    ) -> Answer:
         """Change something with a JSON body that carries a file of about `size` bytes."""
         raw = await asyncio.to_thread(_encoded, body) if size > CHUNK else _encoded(body)
         return await self._call(
             method,
             path,
             write=True,
+            accept=accept,
             params={"expand": "true"},
             data=io.BytesIO(raw),  # sent in pieces, so that a large one does not hold up the event loop
             content_type="application/json",

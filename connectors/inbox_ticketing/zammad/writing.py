@@ -38,6 +38,11 @@ def title_of(draft: Draft) -> str:
     return cut_bytes(one_line(draft.subject), MAX_SUBJECT_BYTES) or NO_SUBJECT
 
 
+def tags_of(draft: Draft) -> str:
+    """Channel and matter, by which agents may filter; Zammad drops new tags where only administrators may make them."""
+    return ",".join(word for one in (draft.channel, draft.matter) if (word := one_line(one).replace(",", " ")[:100]))
+
+
 def marker(key: MessageKey) -> str:
     """The subject of an article of ours: agents see it among the details of an entry, replies do not quote it."""
     return f"[ref:{key}]"

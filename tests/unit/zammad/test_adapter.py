@@ -6,8 +6,7 @@ import hashlib
 import hmac
 import json
 import tomllib
-from collections.abc import AsyncIterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -15,55 +14,12 @@ from typing import Any
 import pytest
 
 from contract.ticketing_words import draft, entry, reference, stored
-from contract.zammad_backstage import ZammadBackstage, zammad_backstage
 from inbox_daemon.errors import Credentials, Gone, Permanent, Transient, Uncertain
-from inbox_daemon.model import Attachment, Cursor, MessageKey, TicketState
-from inbox_daemon.plugins import Context, Secret, WebhookRequest
+from inbox_daemon.model import Attachment, MessageKey, TicketState
+from inbox_daemon.plugins import Secret, WebhookRequest
 from inbox_ticketing.zammad import plugin
 from inbox_ticketing.zammad.rest import Answer, raise_for_status
-from support.contexts import lend_context
-from support.zammad_fake import Article, Ticket, User, ZammadState, now
-from support.zammad_fake_http import serve_fake_zammad
-
-
-@dataclass(kw_only=True)
-class Zammad:
-    url: str
-    state: ZammadState
-    context: Context
-    agents: ZammadBackstage
-
-    def adapter(self, **changes: Any) -> Any:
-        settings = {"url": self.url, "token": Secret("zt-00ff00ff"), "group": "Obras Públicas"}
-        return plugin.build(plugin.settings.model_validate(settings | changes), self.context)
-
-    def kept(self, ticket: Any) -> Ticket:
-        return self.state.tickets[int(ticket.id)]
-
-    def write(self, ticket: Any, user: int = 5, **article: Any) -> Article:
-        """An article that did not come by the API's rules: Zammad's own machinery, mails, other accounts."""
-        made: dict[str, Any] = {
-            "id": 0,
-            "ticket": int(ticket.id),
-            "kind": "note",
-            "sender": "Agent",
-            "body": "x",
-            "creator": user,
-        }
-        return self.state.keep(self.state.users[user], self.kept(ticket), Article(**made | article))
-
-
-@pytest.fixture
-async def zammad() -> AsyncIterator[Zammad]:
-    async with serve_fake_zammad() as (port, state), lend_context("obras-zammad") as context:
-        url = f"http://127.0.0.1:{port}"
-        async with zammad_backstage(url, "zt-0ff00ff0", "inbox_reference") as agents:
-            yield Zammad(url=url, state=state, context=context, agents=agents)
-
-
-async def public_in(adapter: Any, ticket: Any) -> list[str]:
-    return [one.text for one in await adapter.thread(ticket.id) if one.public]
-
+from support.zammad_bench import Zammad
 
 # ---------------------------------------------------------------- the check
 
@@ -178,121 +134,6 @@ async def test_an_entry_is_found_where_zammad_keeps_no_message_id(zammad: Zammad
     assert await adapter.find_entry(ticket, MessageKey(f"{case}.m2")) is None
 
 
-# ---------------------------------------------------------------- what is public
-
-
-@pytest.mark.parametrize(
-    ("article", "user"),
-    [
-        ({"internal": True}, 5),
-        ({"sender": "System"}, 5),
-        ({"sender": "Customer"}, 5),
-        ({"origin": 3}, 5),
-        ({"kind": "sms"}, 5),
-        ({"kind": "whatsapp message"}, 5),
-        ({"kind": "email", "to": "ana@example.com"}, 5),
-        ({"kind": "email", "to": None}, 5),
-        ({"kind": "algo nuevo"}, 5),
-        ({"preferences": {"perform_origin": "trigger"}}, 5),
-        ({"preferences": {"is-auto-response": True}}, 5),
-        ({"message_id": "<inbox.X-1.m1@127.0.0.1>"}, 5),
-        ({"body": " \n"}, 5),
-        ({}, 1),
-        ({}, 3),
-    ],
-)
-async def test_what_is_not_beyond_doubt_an_answer_is_not_public(
-    zammad: Zammad, article: dict[str, Any], user: int
-) -> None:
-    adapter = zammad.adapter()
-    ticket = await adapter.open_ticket(draft(reference()))
-    made = zammad.write(ticket, user, **article)
-    assert await public_in(adapter, ticket) == []
-    now_told = await adapter.entry(ticket.id, str(made.id))
-    assert now_told is not None
-    assert (now_told.public, now_told.text, now_told.attachments) == (False, "", ())
-
-
-async def test_what_an_agent_asks_as_a_customer_is_no_answer(zammad: Zammad) -> None:
-    adapter = zammad.adapter()
-    ticket = await adapter.open_ticket(draft(reference()))
-    await zammad.agents.agent_answers(ticket.id, "Pasa la cuadrilla")
-    assert await public_in(adapter, ticket) == ["Pasa la cuadrilla"]
-    zammad.kept(ticket).customer = 5
-    assert await public_in(adapter, ticket) == []
-
-
-async def test_a_mail_is_an_answer_only_where_it_reached_nobody(zammad: Zammad) -> None:
-    adapter = zammad.adapter(answer_types=["email"], mute_domain="mudo.example")
-    ticket = await adapter.open_ticket(draft(reference()))
-    assert zammad.state.users[zammad.kept(ticket).customer].email.endswith("@mudo.example")
-    for number, to in enumerate(
-        (
-            "Ana <inbox-1@mudo.example>",
-            "inbox-1@mudo.example, ana@example.com",
-            "x@nomudo.example",
-            "x@mudo.example.org",
-        )
-    ):
-        zammad.write(ticket, kind="email", to=to, body=f"correo {number}")
-    assert await public_in(adapter, ticket) == ["correo 0"]
-
-
-async def test_a_note_made_public_later_is_news(zammad: Zammad) -> None:
-    adapter = zammad.adapter(overlap_seconds=1)
-    ticket = await adapter.open_ticket(draft(reference()))
-    note = await zammad.agents.agent_notes(ticket.id, "Pasa la cuadrilla")
-    zammad.state.articles[int(note)].created -= timedelta(hours=2)
-    zammad.state.articles[int(note)].updated -= timedelta(hours=2)
-    _, cursor = await adapter.updates(None)
-    await zammad.agents.call("PUT", f"/ticket_articles/{note}", json={"internal": False})
-    found, _ = await adapter.updates(cursor)
-    assert [one.text for one in found if one.public] == ["Pasa la cuadrilla"]
-
-
-# ---------------------------------------------------------------- merges
-
-
-async def test_the_note_that_a_merge_leaves_behind_is_never_told(zammad: Zammad) -> None:
-    adapter = zammad.adapter()
-    _, cursor = await adapter.updates(None)
-    one, two = await adapter.open_ticket(draft(reference())), await adapter.open_ticket(draft(reference()))
-    await zammad.agents.merge(one.id, two.id)
-    [left] = zammad.state.thread(int(one.id))
-    assert (left.body, left.internal, left.sender) == ("merged", False, "Agent")
-    assert await adapter.entry(one.id, str(left.id)) is None
-    found, _ = await adapter.updates(cursor)
-    told = [*found, *await adapter.thread(one.id), *await adapter.thread(two.id)]
-    assert [update for update in told if update.public or update.state is TicketState.DUPLICATE] == []
-
-
-async def test_answers_in_a_ticket_of_others_that_took_ours_in_are_told(zammad: Zammad) -> None:
-    adapter = zammad.adapter()
-    ours = await adapter.open_ticket(draft(reference()))
-    theirs = await zammad.agents.call("POST", "/tickets", json={"title": "x", "group": "Obras Públicas"})
-    stranger = await zammad.agents.call("POST", "/tickets", json={"title": "y", "group": "Obras Públicas"})
-    await zammad.agents.merge(ours.id, theirs["id"])
-    _, cursor = await adapter.updates(None)
-    made = await zammad.agents.agent_answers(theirs["id"], "Para todos")
-    await zammad.agents.agent_answers(stranger["id"], "De otros")
-    found, _ = await adapter.updates(cursor)
-    assert [(one.entry, one.text) for one in found if one.public and one.ticket == ours.id] == [(made, "Para todos")]
-    assert [one for one in found if one.text == "De otros"] == []
-
-
-async def test_a_merge_whose_trail_is_lost_ends_the_ticket(zammad: Zammad) -> None:
-    adapter, case = zammad.adapter(), reference()
-    one, two = await adapter.open_ticket(draft(case)), await adapter.open_ticket(draft(reference()))
-    await zammad.agents.merge(one.id, two.id)
-    zammad.state.history.clear()
-    with pytest.raises(Gone) as gone:
-        await adapter.append(one, entry(case, 2))
-    assert gone.value.reason == "merged"
-    assert [article.body for article in zammad.state.thread(int(one.id))] == ["merged"]
-    assert await adapter.find(case) is None
-    assert list(await adapter.thread(one.id)) == []
-
-
 # ---------------------------------------------------------------- states
 
 
@@ -361,6 +202,42 @@ async def test_a_ticket_moved_out_of_sight_is_gone_for_us(zammad: Zammad) -> Non
     assert list(await adapter.thread(ticket.id)) == []
 
 
+async def test_a_ticket_moved_where_we_may_only_read_does_not_stop_the_others(zammad: Zammad) -> None:
+    adapter, case = zammad.adapter(), reference()
+    ticket = await adapter.open_ticket(draft(case))
+    made = await zammad.agents.agent_answers(ticket.id, "Pasa la cuadrilla")
+    zammad.state.users[3].groups |= {"Reservada"}
+    zammad.state.users[3].read_only = frozenset({"Reservada"})
+    zammad.kept(ticket).group = "Reservada"
+    for call in (
+        adapter.append(ticket, entry(case, 2)),
+        adapter.note(ticket, entry(case, 3)),
+        adapter.set_state(ticket, TicketState.CLOSED),
+    ):
+        with pytest.raises(Gone) as gone:
+            await call
+        assert gone.value.reason == "moved"
+    assert (await adapter.entry(ticket.id, made)).public
+
+
+async def test_the_channel_is_a_tag_where_tags_are_allowed(zammad: Zammad) -> None:
+    adapter = zammad.adapter()
+    one = await adapter.open_ticket(replace(draft(reference()), matter="alumbrado, público"))
+    assert zammad.kept(one).tags == ["whatsapp", "alumbrado  público"]
+    zammad.state.known_tags = frozenset()
+    two = await adapter.open_ticket(draft(reference()))
+    assert zammad.kept(two).tags == []
+
+
+async def test_what_was_just_written_is_found_however_far_the_index_lags(zammad: Zammad) -> None:
+    adapter, case = zammad.adapter(), reference()
+    zammad.state.index_lag = timedelta(hours=1)
+    opened = await adapter.open_ticket(draft(case))
+    assert await adapter.find(case) == opened
+    words = {"query": f'inbox_reference:"{case}"'}
+    assert await zammad.agents.call("POST", "/tickets/search", json=words) == [], "the control: a query would miss it"
+
+
 async def test_what_zammad_refuses_is_told_without_the_words_of_the_citizen(zammad: Zammad) -> None:
     adapter, case = zammad.adapter(), reference()
     ticket = await adapter.open_ticket(draft(case))
@@ -418,37 +295,7 @@ async def test_a_file_of_another_size_is_not_taken_for_it(zammad: Zammad) -> Non
         [piece async for piece in adapter.fetch(Attachment(filename="a", media_type="a/b", remote="80/1/1"))]
 
 
-# ---------------------------------------------------------------- looking for answers
-
-
-async def test_more_changed_tickets_than_fit_one_page_are_all_seen(zammad: Zammad) -> None:
-    adapter = zammad.adapter()
-    _, cursor = await adapter.updates(None)
-    for number in range(205):
-        zammad.state.create(
-            zammad.state.users[5],
-            {
-                "title": "x",
-                "group": "Obras Públicas",
-                "inbox_reference": f"R{number}",
-                "article": {"body": f"Respuesta {number}", "type": "note", "sender": "Agent"},
-            },
-        )
-    found, _ = await adapter.updates(cursor)
-    assert len({one.entry for one in found if one.public}) == 205
-
-
-async def test_old_tickets_are_not_read_again(zammad: Zammad) -> None:
-    """Also where the condition filters nothing."""
-    adapter = zammad.adapter(overlap_seconds=1)
-    ticket = await adapter.open_ticket(draft(reference()))
-    await zammad.agents.agent_answers(ticket.id, "De antes")
-    zammad.kept(ticket).updated = now() - timedelta(days=3)
-    _, cursor = await adapter.updates(None)
-    found, _ = await adapter.updates(cursor)
-    assert list(found) == []
-    with pytest.raises(Permanent, match="cursor"):
-        await adapter.updates(Cursor("{}"))
+# ---------------------------------------------------------------- hints and sample
 
 
 async def test_without_a_secret_no_hint_is_taken(zammad: Zammad) -> None:
@@ -459,16 +306,6 @@ async def test_without_a_secret_no_hint_is_taken(zammad: Zammad) -> None:
     taking = zammad.adapter(hint_secret=Secret("clave"))
     assert taking.capabilities.updates == "both"
     assert taking.parse_hint(request).tickets == ("81",)
-
-
-async def test_two_accounts_of_ours_would_not_answer_each_other(zammad: Zammad) -> None:
-    """Another node with another account in the same Zammad: what it wrote bears our marker."""
-    zammad.state.users[4] = User(id=4, login="inbox2", token="zt-2", agent=True, groups=frozenset({"Obras Públicas"}))
-    adapter, second, case = zammad.adapter(), zammad.adapter(token=Secret("zt-2")), reference()
-    ticket = await adapter.open_ticket(draft(case))
-    note = await second.note(ticket, entry(case, 2))
-    zammad.state.articles[int(note.entry)].internal = False
-    assert await public_in(adapter, ticket) == []
 
 
 def test_the_sample_loads() -> None:
