@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 
@@ -15,4 +16,4 @@ async def under_test(request: pytest.FixtureRequest) -> AsyncIterator[AdapterUnd
     """The adapter of the provider that `scenario` parametrizes with."""
     provider: Provider = request.param
     async with provider.open(request) as made:
-        yield made
+        yield replace(made, closes=provider.closes)

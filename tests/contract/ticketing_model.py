@@ -85,13 +85,16 @@ class AdapterUnderTest:
     misplaced: TicketingAdapter | None = None
     settle_seconds: float = 0.0
     hint: Callable[[TicketId], WebhookRequest] | None = None
+    closes: bool = True
+    """As the provider says; the fixture fills it in."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Provider:
     """`capabilities` as the plug-in states them; `network` says that the adapter can be cut off from its system.
 
-    `rich` says that agents answer with files and in HTML, `hints` that the product can post hints.
+    `rich` says that agents answer with files and in HTML, `hints` that the product can post hints,
+    `closes` that its tickets have an end that agents can put to them (a mail has none).
     """
 
     name: str
@@ -101,3 +104,4 @@ class Provider:
     real: bool = False
     rich: bool = True
     hints: bool = False
+    closes: bool = True

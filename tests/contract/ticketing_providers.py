@@ -20,6 +20,7 @@ import pytest
 from contract.mail_provider import to_an_office
 from contract.memory_provider import MEMORY_CAPABILITIES, in_memory
 from contract.redmine_provider import over_a_real_redmine, over_the_fake_redmine
+from contract.open311_provider import to_a_city
 from contract.request_tracker_provider import over_the_fake, over_the_real_one
 from contract.ticketbook_provider import over_a_file
 from contract.ticketing_model import Provider
@@ -28,6 +29,7 @@ from contract.zammad_provider import over_the_fake as over_a_fake_zammad
 from contract.znuny_provider import over_the_fake as over_the_fake_znuny
 from inbox_ticketing.mail import plugin as mail
 from inbox_ticketing.redmine import plugin as redmine
+from inbox_ticketing.open311 import plugin as open311
 from inbox_ticketing.request_tracker import plugin as request_tracker
 from inbox_ticketing.ticketbook import plugin as ticketbook
 from inbox_ticketing.webhook import plugin as webhook
@@ -53,6 +55,7 @@ PROVIDERS = (
         closes=False,
     ),
     Provider(name="zammad", open=over_a_fake_zammad, capabilities=zammad.capabilities, hints=True),
+    Provider(name="open311", open=to_a_city, capabilities=open311.capabilities, rich=False),
     Provider(name="ticketbook", open=over_a_file, capabilities=ticketbook.capabilities, network=False, rich=False),
 )
 MEMORY = Provider(name="memory", open=in_memory, capabilities=MEMORY_CAPABILITIES, network=False, hints=True)
