@@ -8,10 +8,11 @@ it as the proof that every later check finds without writing.
 from __future__ import annotations
 
 import secrets
+from contextlib import suppress
 from datetime import timedelta
 from zoneinfo import ZoneInfo
 
-from inbox_daemon.errors import Credentials, Gone, Permanent
+from inbox_daemon.errors import Credentials, EdgeError, Gone, Permanent
 from inbox_daemon.model import CaseNumber, Draft, Entry, MessageKey, Reference, Ticket, TicketState
 from inbox_daemon.plugins import Context, TicketingAdapter
 from inbox_ticketing.znuny.reading import Reader
@@ -36,14 +37,16 @@ async def prove(
         return
     fresh = ticket is None
     if ticket is None:
-        await _write(adapter, reference, key, context)
+        made = await _write(adapter, reference, key, context)
         ticket = await adapter.find(reference)
+        if ticket is None:
+            await _close(adapter, made)
     await _nobody_has_what_nobody_has(adapter, settings, context)
     if ticket is None:
         raise Credentials(
             f"{context.instance}: a reference was written into {settings.reference_field!r} and is not found again. "
-            f"Give {settings.account!r} the right ro in the group of queue {settings.queue!r}, and see that the "
-            "dynamic field is of object ticket"
+            f"Give {settings.account!r} the right ro in the group of queue {settings.queue!r}, and see that this field "
+            f"(reference_field) is of object ticket, and {settings.message_field!r} (message_field) of object article"
         )
     if await adapter.find_entry(ticket, key) is None:
         raise Credentials(
@@ -54,12 +57,18 @@ async def prove(
     await _put_away(adapter, ticket, settings, context)
 
 
-async def _write(adapter: TicketingAdapter, reference: Reference, key: MessageKey, context: Context) -> None:
+async def _write(adapter: TicketingAdapter, reference: Reference, key: MessageKey, context: Context) -> Ticket:
     entry = Entry(key=key, heading="inbox-daemon", body=TEXT, sent_at=context.now(), automatic=True)
     draft = Draft(
         reference=reference, case_number=CaseNumber(str(reference)), subject=SUBJECT, first=entry, channel="prueba"
     )
-    await adapter.open_ticket(draft)
+    return await adapter.open_ticket(draft)
+
+
+async def _close(adapter: TicketingAdapter, ticket: Ticket) -> None:
+    """Leave no open ticket behind that nobody will find again."""
+    with suppress(EdgeError):
+        await adapter.set_state(ticket, TicketState.CLOSED)
 
 
 async def _nobody_has_what_nobody_has(adapter: TicketingAdapter, settings: ZnunySettings, context: Context) -> None:

@@ -1,0 +1,453 @@
+"""What only Znuny and OTOBO do, played on the in-memory fake."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from contract.ticketing_model import AgentFile
+from contract.ticketing_words import draft, entry, reference, stored
+from contract.znuny_backstage import ZnunyBackstage
+from contract.znuny_provider import HINT_SECRET, SETTINGS
+from inbox_daemon.errors import Credentials, Gone, Permanent, Transient, Uncertain
+from inbox_daemon.model import Cursor, Draft, MessageKey, TicketState
+from inbox_daemon.plugins import Context, Secret, WebhookRequest
+from inbox_ticketing.znuny import plugin, watch
+from support.contexts import lend_context
+from support.znuny_fake import ZnunyState
+from support.znuny_fake_http import serve_fake_znuny
+
+
+@dataclass(kw_only=True)
+class Desk:
+    url: str
+    state: ZnunyState
+    context: Context
+    agents: ZnunyBackstage
+
+    def adapter(self, **changes: Any) -> Any:
+        return plugin.build(plugin.settings.model_validate(SETTINGS | {"url": self.url} | changes), self.context)
+
+
+@pytest.fixture
+async def desk() -> AsyncIterator[Desk]:
+    async with serve_fake_znuny() as (port, state), lend_context("salud-znuny") as context:
+        yield Desk(url=f"http://127.0.0.1:{port}", state=state, context=context, agents=ZnunyBackstage(state))
+
+
+def mailed(address: str) -> Draft:
+    made = draft(reference())
+    return replace(made, first=replace(made.first, reply_address=address))
+
+
+# ---------------------------------------------------------------- checking
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"queue": "Inexistente"}, ("Inexistente", "queue")),
+        ({"queue": "Reservada"}, ("Reservada", "create")),
+        ({"account": "nadie"}, ("nadie", "account")),
+        ({"reference_field": "Suelto"}, ("reference_field", "names")),
+        ({"message_field": "Suelto"}, ("message_field", "names")),
+        ({"message_field": "InboxReference"}, ("message_field", "object article")),
+        ({"new_state": "nuevo"}, ("new_state", "names")),
+        ({"closed_state": "terminado"}, ("closed_state", "names")),
+        ({"priority": "alta"}, ("priority", "names")),
+        ({"customer_fallback": "nadie@example.com"}, ("customer_fallback", "domain")),
+        ({"time_zone": "UTC"}, ("time_zone", "OTRSTimeZone", "OTOBOTimeZone")),
+        ({"web_service": "Otro"}, ("Otro", "imported")),
+    ],
+)
+async def test_a_check_names_what_is_missing(desk: Desk, changes: dict[str, str], words: tuple[str, ...]) -> None:
+    with pytest.raises((Credentials, Transient)) as missing:
+        await desk.adapter(**changes).check()
+    for word in ("salud-znuny", *words):
+        assert word in str(missing.value)
+
+
+async def test_checks_leave_one_closed_ticket_and_write_no_more(desk: Desk) -> None:
+    adapter = desk.adapter()
+    await adapter.check()
+    lines = len(desk.state.history)
+    [proof] = desk.state.tickets.values()
+    assert proof.state == "closed successful"
+    await adapter.check()
+    assert len(desk.state.history) == lines
+
+
+async def test_the_proof_follows_the_queue_and_so_proves_that_it_is_there(desk: Desk) -> None:
+    await desk.adapter().check()
+    desk.state.users["inbox"].queues = frozenset({"Atencion", "Reservada"})
+    await desk.adapter(queue="Reservada").check()
+    [proof] = desk.state.tickets.values()
+    assert proof.queue == "Reservada"
+    with pytest.raises(Credentials, match="Inexistente"):
+        await desk.adapter(queue="Inexistente").check()
+
+
+async def test_a_filter_that_is_ignored_is_not_an_absence(desk: Desk) -> None:
+    adapter, case = desk.adapter(), reference()
+    await adapter.open_ticket(draft(reference()))
+    desk.state.ticket_fields.clear()
+    for call in (adapter.find(case), adapter.check()):
+        with pytest.raises(Credentials, match="ignores the filter on 'InboxReference'"):
+            await call
+
+
+async def test_a_filter_that_is_ignored_is_seen_even_where_the_proof_is_the_only_ticket(desk: Desk) -> None:
+    await desk.adapter().check()
+    desk.state.ticket_fields.remove("InboxReference")
+    with pytest.raises(Credentials, match="ignores the filter"):
+        await desk.adapter().check()
+
+
+# ---------------------------------------------------------------- sessions and refusals
+
+
+async def test_an_ended_session_is_opened_again(desk: Desk) -> None:
+    adapter, case = desk.adapter(), reference()
+    ticket = await adapter.open_ticket(draft(case))
+    for call in (
+        adapter.append(ticket, entry(case, 2)),
+        adapter.find(case),
+        adapter.updates(None),
+        adapter.set_state(ticket, TicketState.CLOSED),
+    ):
+        desk.state.sessions.clear()
+        await call
+        assert len(desk.state.sessions) == 1
+    assert len(desk.state.articles) == 2
+
+
+async def test_an_account_that_was_closed_meanwhile_is_credentials_and_writes_nothing(desk: Desk) -> None:
+    adapter, case = desk.adapter(), reference()
+    ticket = await adapter.open_ticket(draft(case))
+    desk.state.sessions.clear()
+    desk.state.users["inbox"].password = "otra"
+    with pytest.raises(Credentials, match="refuses the login"):
+        await adapter.append(ticket, entry(case, 2))
+    assert len(desk.state.articles) == 1
+
+
+async def test_a_right_that_was_taken_away_is_named(desk: Desk) -> None:
+    adapter = desk.adapter()
+    await adapter.open_ticket(draft(reference()))
+    desk.state.users["inbox"].queues = frozenset()
+    with pytest.raises(Credentials, match="move_into, create"):
+        await adapter.open_ticket(draft(reference()))
+
+
+async def test_asked_to_slow_down_is_surely_nothing_done(desk: Desk) -> None:
+    desk.state.asks_to_slow_down = True
+    with pytest.raises(Transient) as slow:
+        await desk.adapter().open_ticket(draft(reference()))
+    assert slow.value.retry_after == timedelta(seconds=9)
+
+
+async def test_a_request_that_is_too_large_is_told_to_agents(desk: Desk, tmp_path: Path) -> None:
+    adapter, case = desk.adapter(), reference()
+    ticket = await adapter.open_ticket(draft(case))
+    desk.state.largest_request = 10_000
+    with pytest.raises(Permanent, match="MaxLength") as refused:
+        await adapter.attach(ticket, entry(case, 2), stored(tmp_path, "a.bin", "x/y", b"x" * 20_000))
+    assert refused.value.told
+
+
+async def test_an_empty_file_is_told_to_agents(desk: Desk, tmp_path: Path) -> None:
+    adapter, case = desk.adapter(), reference()
+    ticket = await adapter.open_ticket(draft(case))
+    with pytest.raises(Permanent) as refused:
+        await adapter.attach(ticket, entry(case, 2), stored(tmp_path, "a.bin", "x/y", b""))
+    assert refused.value.told == "el archivo está vacío"
+
+
+# ---------------------------------------------------------------- customers
+
+
+async def test_the_citizen_is_customer_and_author_where_the_address_is_granted(desk: Desk) -> None:
+    adapter = desk.adapter()
+    for given, customer, sender in (
+        ("ana@chaco.test", "ana@chaco.test", '"Ana Gómez" <ana@chaco.test>'),
+        ("ana@example.com", "sin-correo@salud.test", '"Ana Gómez" <sin-correo@salud.test>'),
+        ("", "sin-correo@salud.test", '"Ana Gómez" <sin-correo@salud.test>'),
+    ):
+        ticket = await adapter.open_ticket(mailed(given))
+        assert desk.state.tickets[int(ticket.id)].customer == customer
+        [article] = desk.state.articles_of(int(ticket.id))
+        assert article.sent_by.replace('"', "") == sender.replace('"', "")
+        assert (article.sender, article.visible, article.channel) == ("customer", True, "Phone")
+    assert len(desk.state.tickets) == 3
+
+
+async def test_a_customers_login_may_stand_for_those_without_an_address(desk: Desk) -> None:
+    ticket = await desk.adapter(customer_fallback="juana").open_ticket(draft(reference()))
+    assert desk.state.tickets[int(ticket.id)].customer == "juana"
+
+
+# ---------------------------------------------------------------- half-way
+
+
+async def test_a_ticket_without_its_first_article_was_not_opened(desk: Desk) -> None:
+    adapter, one = desk.adapter(), draft(reference())
+    desk.state.breaks_articles = True
+    with pytest.raises(Uncertain):
+        await adapter.open_ticket(one)
+    desk.state.breaks_articles = False
+    assert len(desk.state.tickets) == 1
+    assert await adapter.find(one.reference) is None, "the citizen's words are not in it"
+    opened = await adapter.open_ticket(one)
+    assert await adapter.find(one.reference) == opened
+
+
+async def test_a_file_that_did_not_get_in_is_written_again(desk: Desk, tmp_path: Path) -> None:
+    adapter, case = desk.adapter(), reference()
+    ticket = await adapter.open_ticket(draft(case))
+    file, key = stored(tmp_path, "plano.pdf", "application/pdf", b"%PDF"), MessageKey(f"{case}.m2")
+    desk.state.breaks_files = True
+    with pytest.raises(Uncertain):
+        await adapter.attach(ticket, entry(case, 2), file)
+    desk.state.breaks_files = False
+    assert await adapter.find_entry(ticket, key) is None
+    written = await adapter.attach(ticket, entry(case, 2), file)
+    found = await adapter.find_entry(ticket, key)
+    assert found is not None
+    assert found.entry == written.entry
+
+
+async def test_a_state_that_does_not_stay_is_refused(desk: Desk) -> None:
+    adapter = desk.adapter()
+    ticket = await adapter.open_ticket(draft(reference()))
+    desk.state.frozen = True
+    with pytest.raises(Permanent, match="does not keep"):
+        await adapter.set_state(ticket, TicketState.CLOSED)
+
+
+# ---------------------------------------------------------------- answers
+
+
+@pytest.mark.parametrize(
+    ("changes", "public"),
+    [
+        ({}, True),
+        ({"kind": "Forward"}, False),
+        ({"kind": "PhoneCallAgent"}, False),
+        ({"kind": "SomethingNew"}, False),
+        ({"visible": False}, False),
+        ({"sender": "system"}, False),
+        ({"sender": "customer"}, False),
+        ({"sender": ""}, False),
+        ({"by": 7}, False),
+        ({"fields": {"InboxMessage": "X.m1"}}, False),
+        ({"body": "   "}, False),
+    ],
+)
+async def test_public_is_a_visible_answer_by_an_agent_and_nothing_else(
+    desk: Desk, changes: dict[str, Any], public: bool
+) -> None:
+    adapter = desk.adapter()
+    ticket = await adapter.open_ticket(draft(reference()))
+    shape: dict[str, Any] = {
+        "by": 9,
+        "sender": "agent",
+        "visible": True,
+        "body": "Pasa mañana",
+        "kind": "SendAnswer",
+    } | changes
+    made = desk.state.write(int(ticket.id), **shape)
+    now = await adapter.entry(ticket.id, str(made.id))
+    assert now is not None
+    assert now.public is public
+    assert [one.public for one in await adapter.thread(ticket.id) if one.entry == str(made.id)] == [public]
+
+
+async def test_an_answer_made_visible_later_is_told_later(desk: Desk) -> None:
+    adapter = desk.adapter()
+    ticket = await adapter.open_ticket(draft(reference()))
+    made = await desk.agents.agent_notes(ticket.id, "Pasa mañana")
+    desk.state.later(600)
+    _, cursor = await adapter.updates(None)
+    desk.state.later(600)
+    desk.state.hide(int(made), 9, visible=True)
+    desk.state.touch(int(ticket.id))
+    found, _ = await adapter.updates(cursor)
+    assert [one.text for one in found if one.public] == ["Pasa mañana"]
+
+
+async def test_the_merge_note_that_customers_see_is_told_to_nobody(desk: Desk) -> None:
+    adapter = desk.adapter()
+    one, two = [await adapter.open_ticket(draft(reference())) for _ in range(2)]
+    _, cursor = await adapter.updates(None)
+    await desk.agents.merge(one.id, two.id)
+    found, _ = await adapter.updates(cursor)
+    threads = [*await adapter.thread(one.id), *await adapter.thread(two.id)]
+    assert [told for told in (*found, *threads) if "Merged" in told.text] == []
+
+
+async def test_a_merge_into_a_ticket_of_others_is_followed_and_watched(desk: Desk) -> None:
+    adapter, case = desk.adapter(), reference()
+    ours = await adapter.open_ticket(draft(case))
+    theirs = desk.state.open(title="x", queue="Atencion", state="open", customer="x@y.test", fields={}, by=9)
+    to_others = desk.state.write(theirs.id, by=9, sender="agent", visible=True, body="Para otro", kind="SendAnswer")
+    await desk.agents.merge(ours.id, str(theirs.id))  # type: ignore[arg-type]
+    _, cursor = await adapter.updates(None)
+    desk.state.later(600)
+    made = desk.state.write(theirs.id, by=9, sender="agent", visible=True, body="Para los dos", kind="SendAnswer")
+    found, _ = await adapter.updates(cursor)
+    assert [(one.ticket, one.entry) for one in found if one.public] == [(ours.id, str(made.id))]
+    assert await adapter.entry(ours.id, str(to_others.id)) is None
+    assert (await adapter.find(case)).id == str(theirs.id)
+
+
+async def test_more_changes_than_one_look_takes_are_told_by_the_next(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watch, "PAGE", 2)
+    adapter = desk.adapter(overlap_seconds=1)
+    tickets = [await adapter.open_ticket(draft(reference())) for _ in range(5)]
+    desk.state.later(600)
+    _, cursor = await adapter.updates(None)
+    for ticket in tickets:
+        desk.state.later(60)
+        await desk.agents.agent_answers(ticket.id, f"Para {ticket.number}")
+    seen: set[str] = set()
+    for _ in range(6):
+        found, cursor = await adapter.updates(cursor)
+        seen |= {one.text for one in found if one.public}
+    assert seen == {f"Para {ticket.number}" for ticket in tickets}
+
+
+async def test_many_changes_in_one_moment_do_not_hold_up_the_next_look(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watch, "PAGE", 2)
+    adapter = desk.adapter()
+    _, cursor = await adapter.updates(None)
+    tickets = [await adapter.open_ticket(draft(reference())) for _ in range(5)]
+    for ticket in tickets:
+        await desk.agents.agent_answers(ticket.id, f"Para {ticket.number}")
+    found, _ = await adapter.updates(cursor)
+    assert {one.text for one in found if one.public} == {f"Para {ticket.number}" for ticket in tickets}
+
+
+async def test_a_cursor_that_is_none_is_refused(desk: Desk) -> None:
+    for broken in ("", "{}", "x", '{"since": 5}'):
+        with pytest.raises(Permanent):
+            await desk.adapter().updates(Cursor(broken))
+
+
+# ---------------------------------------------------------------- files
+
+
+async def test_files_of_answers_come_byte_for_byte_also_after_a_merge(desk: Desk) -> None:
+    adapter = desk.adapter()
+    one, two = [await adapter.open_ticket(draft(reference())) for _ in range(2)]
+    files = [
+        AgentFile(name="plano ñ.pdf", media_type="application/pdf", content=bytes(range(256)) * 3000),
+        AgentFile(name="b.bin", media_type="application/octet-stream", content=b"\0"),
+    ]
+    made = await desk.agents.agent_answers(one.id, "Va el plano", files=files)
+    await desk.agents.agent_answers(one.id, "Otra", files=[replace(files[1], content=b"z")])
+    now = await adapter.entry(one.id, made)
+    assert now is not None
+    assert now.public
+    assert [(file.filename, file.size) for file in now.attachments] == [("plano ñ.pdf", 768_000), ("b.bin", 1)]
+    for _ in range(2):
+        for file, given in zip(now.attachments, files, strict=True):
+            assert b"".join([piece async for piece in adapter.fetch(file)]) == given.content
+        if desk.state.tickets[int(one.id)].state != "merged":
+            await desk.agents.merge(one.id, two.id)
+    absent = replace(now.attachments[0], remote=f"{one.id}-{made}-9")
+    with pytest.raises(Gone):
+        _ = [piece async for piece in adapter.fetch(absent)]
+
+
+async def test_a_file_beside_too_many_others_is_refused_and_told(desk: Desk) -> None:
+    adapter = desk.adapter(max_download_bytes=1000)
+    ticket = await adapter.open_ticket(draft(reference()))
+    big = AgentFile(name="a.bin", media_type="application/octet-stream", content=b"x" * 2_000_000)
+    made = await desk.agents.agent_answers(ticket.id, "Va", files=[big])
+    now = await adapter.entry(ticket.id, made)
+    with pytest.raises(Permanent) as refused:
+        _ = [piece async for piece in adapter.fetch(now.attachments[0])]
+    assert refused.value.told
+
+
+# ---------------------------------------------------------------- hints and settings
+
+
+async def test_hints_of_both_products_are_read_and_nothing_else(desk: Desk) -> None:
+    adapter = desk.adapter()
+    word = base64.b64encode(f"inbox:{HINT_SECRET}".encode()).decode()
+
+    def asked(body: object, header: str = f"Basic {word}") -> Any:
+        raw = json.dumps(body).encode()
+        return WebhookRequest(method="POST", query={}, headers={"authorization": header}, body=raw)
+
+    assert adapter.parse_hint(asked({"TicketID": 12, "Event": "ArticleCreate"})).tickets == ("12",)
+    assert adapter.parse_hint(asked({"Event": {"TicketID": "12", "MainTicketID": "9"}})).tickets == ("12", "9")
+    nothing: tuple[object, ...] = ({}, [], None, {"TicketID": "x"})
+    for empty in nothing:
+        assert adapter.parse_hint(asked(empty)) is None
+    with pytest.raises(Credentials):
+        adapter.parse_hint(asked({"TicketID": 12}, header=f"Bearer {word}"))
+    assert desk.adapter(hint_secret=None).parse_hint(asked({"TicketID": 12}, header="")) is None
+    assert desk.adapter(hint_secret=None).capabilities.updates == "poll"
+
+
+@pytest.mark.parametrize(
+    ("changes", "service"),
+    [
+        ({"url": "https://t.example"}, "https://t.example/znuny/nph-genericinterface.pl/Webservice/InboxDaemon"),
+        (
+            {"url": "https://t.example/", "product": "otobo"},
+            "https://t.example/otobo/nph-genericinterface.pl/Webservice/InboxDaemon",
+        ),
+        (
+            {"url": "https://t.example/mesa/otrs/", "web_service": "X"},
+            "https://t.example/mesa/otrs/nph-genericinterface.pl/Webservice/X",
+        ),
+    ],
+)
+def test_the_product_says_where_its_interface_is(changes: dict[str, str], service: str) -> None:
+    assert plugin.settings.model_validate(SETTINGS | changes).service_url == service
+
+
+async def test_an_otobo_is_spoken_to_under_its_own_path(desk: Desk) -> None:
+    adapter, case = desk.adapter(product="otobo"), reference()
+    ticket = await adapter.open_ticket(draft(case))
+    assert "/otobo/index.pl?Action=AgentTicketZoom;TicketID=1" in ticket.url
+    assert await adapter.find(case) == ticket
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"url": "ftp://x"},
+        {"url": "https://inbox:clave@x.example"},
+        {"url": "https://x.example/?a=b"},
+        {"time_zone": "Marte/Olympus"},
+        {"reference_field": "Inbox-Reference"},
+        {"product": "otrs"},
+        {"password": "literal"},
+        {"unknown": 1},
+        {"web_service": "a/b"},
+    ],
+)
+def test_mistakes_in_the_settings_are_seen(changes: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        plugin.settings.model_validate(SETTINGS | {"url": "https://t.example"} | changes)
+
+
+def test_a_secret_is_not_shown() -> None:
+    made = plugin.settings.model_validate(SETTINGS | {"url": "https://t.example", "password": Secret("deadbeef")})
+    assert "deadbeef" not in repr(made)
