@@ -116,12 +116,12 @@ async def test_not_understood_is_asked_again_and_then_given_up(database: Databas
 
 
 async def test_who_does_not_answer_is_not_trapped(database: Database) -> None:
-    town = Town(database, asking=asking(wait=0.5))
+    town = Town(database, asking=asking(wait=4))
     await town.says("hola")
     await town.says("es urgente", ago=timedelta(seconds=30))
     await town.carries()
     assert _opened(town) == {}
-    await asyncio.sleep(0.6)
+    await asyncio.sleep(4.1)
     await town.carries()
     assert _opened(town) == {"gobierno": [["es urgente", "hola"]]}
     await town.says("Salud")
