@@ -17,19 +17,21 @@ from dataclasses import replace
 
 import pytest
 
+from contract.glpi_provider import glpi_10, glpi_11
 from contract.mail_provider import to_an_office
 from contract.memory_provider import MEMORY_CAPABILITIES, in_memory
-from contract.redmine_provider import over_a_real_redmine, over_the_fake_redmine
 from contract.open311_provider import to_a_city
+from contract.redmine_provider import over_a_real_redmine, over_the_fake_redmine
 from contract.request_tracker_provider import over_the_fake, over_the_real_one
 from contract.ticketbook_provider import over_a_file
 from contract.ticketing_model import Provider
 from contract.webhook_provider import to_a_receiver
 from contract.zammad_provider import over_the_fake as over_a_fake_zammad
 from contract.znuny_provider import over_the_fake as over_the_fake_znuny
+from inbox_ticketing.glpi import plugin as glpi
 from inbox_ticketing.mail import plugin as mail
-from inbox_ticketing.redmine import plugin as redmine
 from inbox_ticketing.open311 import plugin as open311
+from inbox_ticketing.redmine import plugin as redmine
 from inbox_ticketing.request_tracker import plugin as request_tracker
 from inbox_ticketing.ticketbook import plugin as ticketbook
 from inbox_ticketing.webhook import plugin as webhook
@@ -57,6 +59,8 @@ PROVIDERS = (
     Provider(name="zammad", open=over_a_fake_zammad, capabilities=zammad.capabilities, hints=True),
     Provider(name="open311", open=to_a_city, capabilities=open311.capabilities, rich=False),
     Provider(name="ticketbook", open=over_a_file, capabilities=ticketbook.capabilities, network=False, rich=False),
+    Provider(name="glpi-10", open=glpi_10, capabilities=glpi.capabilities, hints=True),
+    Provider(name="glpi-11", open=glpi_11, capabilities=glpi.capabilities, hints=True),
 )
 MEMORY = Provider(name="memory", open=in_memory, capabilities=MEMORY_CAPABILITIES, network=False, hints=True)
 """Answers from it are told to the pipeline under test, so that it has to keep the same contract about them."""

@@ -1,0 +1,110 @@
+"""What the outcome of a call to GLPI means: what was provably not done, and what may have been."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import aiohttp
+
+from inbox_daemon.errors import Credentials, Permanent, Transient, Uncertain
+
+NOT_SENT = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
+"""Raised by aiohttp before the first byte of a request: DNS, refused, TLS, connect time-out."""
+NOT_LET_IN = frozenset(
+    {
+        "ERROR_APP_TOKEN_PARAMETERS_MISSING",
+        "ERROR_WRONG_APP_TOKEN_PARAMETER",
+        "ERROR_NOT_ALLOWED_IP",
+        "ERROR_LOGIN_PARAMETERS_MISSING",
+        "ERROR_GLPI_LOGIN",
+        "ERROR_GLPI_LOGIN_USER_TOKEN",
+        "ERROR_SESSION_TOKEN_INVALID",
+        "ERROR_SESSION_TOKEN_MISSING",
+    }
+)
+"""Some of them come with status 400."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """A whole answer with a status or code that the caller asked to see; `json` is None unless the body was JSON."""
+
+    status: int
+    headers: Mapping[str, str] = field(repr=False)
+    json: Any = field(repr=False)
+    code: str = ""
+    words: str = field(default="", repr=False)
+    empty: bool = False
+
+    @property
+    def server_time(self) -> datetime | None:
+        """GLPI's own clock, from the `Date` header."""
+        try:
+            return parsedate_to_datetime(self.headers.get("Date", ""))
+        except ValueError:
+            return None
+
+    @property
+    def total(self) -> int | None:
+        """Rows there are in all, from `Content-Range: 0-99/250`."""
+        end = self.headers.get("Content-Range", "").rpartition("/")[2]
+        return int(end) if end.isascii() and end.isdigit() else None
+
+
+@contextmanager
+def told(where: str, *, unclear: type[Transient | Uncertain]) -> Iterator[None]:
+    """Raise in our words what fails on the way."""
+    try:
+        yield
+    except NOT_SENT as error:
+        raise Transient(f"{where} cannot be reached ({type(error).__name__})") from error
+    except aiohttp.InvalidURL as error:
+        raise Permanent(f"{where}: the address is not valid") from error
+    except (aiohttp.ClientError, TimeoutError, OSError) as error:
+        raise unclear(f"{where} gave no whole answer ({type(error).__name__})") from error
+
+
+def raise_for(answer: Answer, where: str, *, write: bool) -> None:
+    """Raise what an answer that is no success means.
+
+    Only GLPI's own refusals (an array with a code) prove that nothing was done: a proxy's may follow after the work,
+    and GLPI itself was seen to answer 404 after having stored a followup (its issue 24506).
+    """
+    if 200 <= answer.status < 300 and answer.status != 207 and not answer.code:
+        return
+    _raise_for_entry(answer, where)
+    status, unclear = answer.status, Uncertain if write else Transient
+    if status == 429:
+        raise Transient(f"{where} asks to slow down (429)", retry_after=_retry_after(answer))
+    if status >= 500 or status in {207, 408} or (status == 404 and write) or not answer.code:
+        if status == 413:
+            raise Permanent(f"{where} takes no request of this size (413)", told="es demasiado grande para GLPI")
+        if write:
+            raise unclear(f"{where} failed with status {status}")
+        raise Transient(f"{where} failed with status {status}", retry_after=_retry_after(answer))
+    said = f": {answer.words}" if answer.words else ""
+    raise Permanent(f"{where} refuses the request ({status} {answer.code}){said}", told="GLPI no lo acepta")
+
+
+def _raise_for_entry(answer: Answer, where: str) -> None:
+    status, code = answer.status, answer.code
+    if "APP_TOKEN" in code:
+        raise Credentials(f"{where} refuses the application token. Compare `app_token` with Setup > General > API")
+    if code == "ERROR_NOT_ALLOWED_IP":
+        raise Credentials(f"{where} does not let this machine's address in. Widen the range of the API client")
+    if code in NOT_LET_IN or status == 401:
+        raise Credentials(f"{where} refuses the user token ({status}). Make a new API token and configure it")
+    if code == "ERROR_RIGHT_MISSING" or status == 403:
+        raise Credentials(f"{where} denies a right (403). Compare the profile of the service account with README")
+    if 300 <= status < 400:
+        raise Credentials(f"{where} redirects (status {status}). Configure `url` as the final address of GLPI itself")
+
+
+def _retry_after(answer: Answer) -> timedelta | None:
+    value = answer.headers.get("Retry-After", "")
+    return timedelta(seconds=int(value)) if value.isascii() and value.isdigit() and len(value) < 7 else None

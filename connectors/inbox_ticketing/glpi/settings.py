@@ -1,0 +1,74 @@
+"""What one GLPI destination is configured with."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+from pydantic import AfterValidator, Field, StringConstraints
+
+from inbox_daemon.plugins import PluginSettings, Secret
+
+
+def _http_url(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
+        raise ValueError("give a web address such as https://glpi.salud.example, without ? or #")
+    if parts.username or parts.password:
+        raise ValueError("take the user and password out of the address; the token stands for them")
+    return value.rstrip("/").removesuffix("/apirest.php")
+
+
+def _zone(value: str) -> str:
+    try:
+        ZoneInfo(value)
+    except (OSError, ValueError, KeyError) as error:
+        raise ValueError("give a time zone by its name, such as America/Argentina/Cordoba") from error
+    return value
+
+
+HttpUrl = Annotated[str, AfterValidator(_http_url)]
+Name = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=r"^[^\r\n]+$")]
+Zone = Annotated[str, AfterValidator(_zone)]
+
+
+class GlpiSettings(PluginSettings):
+    """One `[destinations.NAME]` table of kind `glpi`."""
+
+    url: HttpUrl = Field(description="Where GLPI is, without /apirest.php.")
+    user_token: Secret = Field(description="API token of the service account; what it wrote never goes back out.")
+    app_token: Secret | None = Field(default=None, description="Application token of the API client, where it has one.")
+    entity: Name = Field(description="Entity in which tickets are opened; its full name where two are named alike.")
+    category: Name | None = Field(default=None, description="Category (full name) of tickets; left out: none.")
+    type: Literal["request", "incident"] = Field(default="request", description="Type of the tickets.")
+    requester: Name | None = Field(
+        default=None, description="Login of the user that stands for all citizens as requester; left out: nobody."
+    )
+    request_sources: dict[str, Name] = Field(
+        default_factory=dict, description="Channel → name of GLPI's request source, shown in the ticket."
+    )
+    reference_in: Literal["title", "external_id"] = Field(
+        default="title", description="Where our reference is kept; `external_id` needs GLPI 11."
+    )
+    closed: Literal["append", "new"] = Field(
+        default="append",
+        description="A citizen writes to a solved or closed ticket: append and reopen, or open another.",
+    )
+    zone: Zone | None = Field(
+        default=None, description="Time zone in which GLPI tells times; left out: that of the installation."
+    )
+    link_base: HttpUrl | None = Field(
+        default=None, description="Where agents' browsers reach GLPI, when that is not `url`."
+    )
+    hint_secret: Secret | None = Field(
+        default=None, description="Secret of GLPI 11's webhooks; without it no hints are taken."
+    )
+    max_attachment_bytes: int = Field(
+        default=2_000_000, gt=0, description="Not above PHP's upload_max_filesize and GLPI's own limit for documents."
+    )
+    timeout_seconds: float = Field(default=30.0, gt=0, le=600, description="For one request, answer included.")
+    connect_timeout_seconds: float = Field(default=10.0, gt=0, le=120)
+    overlap_seconds: int = Field(
+        default=60, ge=1, le=86_400, description="How far each look for answers reaches back behind the last one."
+    )
