@@ -93,7 +93,7 @@ async def test_answers_from_before_are_not_carried(database: Database) -> None:
 
 
 async def test_lines_of_one_agent_within_the_grace_go_together_and_in_order(database: Database) -> None:
-    desk = Desk(database, grace=timedelta(seconds=0.6))
+    desk = Desk(database, grace=timedelta(seconds=2.5))
     await desk.opens()
     desk.adapter.say("1", "Buenos días.")
     await desk.pipes.follow()
@@ -106,7 +106,7 @@ async def test_lines_of_one_agent_within_the_grace_go_together_and_in_order(data
 
 @pytest.mark.parametrize("change", ["hide", "remove"])
 async def test_an_agent_takes_back_within_the_grace(database: Database, change: str) -> None:
-    desk = Desk(database, grace=timedelta(seconds=0.3))
+    desk = Desk(database, grace=timedelta(seconds=2.5))
     await desk.opens()
     entry = desk.adapter.say("1", "me equivoqué de ticket")
     await desk.pipes.follow()
@@ -116,7 +116,7 @@ async def test_an_agent_takes_back_within_the_grace(database: Database, change: 
 
 
 async def test_of_joined_lines_only_the_one_taken_back_stays(database: Database) -> None:
-    desk = Desk(database, grace=timedelta(seconds=0.5))
+    desk = Desk(database, grace=timedelta(seconds=2.5))
     await desk.opens()
     first = desk.adapter.say("1", "con el DNI de otra persona")
     desk.adapter.say("1", "Su turno es el martes.")
