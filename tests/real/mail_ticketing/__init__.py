@@ -1,0 +1,1 @@
+"""The mail adapter through a real Postfix and Dovecot."""
