@@ -98,6 +98,8 @@ def _tests(state: ZnunyState, body: dict[str, Any]) -> list[Callable[[Ticket], b
             tests.append(_field_test(found[1], given))
     if "TicketLastChangeTimeNewerDate" in body:
         tests.append(_newer_test(str(body["TicketLastChangeTimeNewerDate"])))
+    if numbers := body.get("TicketID"):
+        tests.append(lambda one: str(one.id) in numbers)
     if "StateType" in body:
         types = [body["StateType"]] if isinstance(body["StateType"], str) else body["StateType"]
         tests.append(lambda one: one.state_type in types)

@@ -11,9 +11,7 @@ import base64
 import hmac
 import json
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import replace
-from email.errors import HeaderParseError
 from pathlib import Path
 
 from inbox_daemon.errors import Credentials, Gone, Permanent, Uncertain
@@ -35,11 +33,13 @@ from inbox_daemon.model import (
 )
 from inbox_daemon.plugins import Capabilities, Context, WebhookRequest
 from inbox_ticketing.znuny import parse
+from inbox_ticketing.znuny.download import fetch
 from inbox_ticketing.znuny.proof import prove
 from inbox_ticketing.znuny.reading import Reader
 from inbox_ticketing.znuny.rest import Answer, Client, Refusal
 from inbox_ticketing.znuny.settings import ZnunySettings
 from inbox_ticketing.znuny.watch import Watch
+from inbox_ticketing.znuny.writing import message, new_ticket, note
 
 CAPABILITIES = Capabilities(
     find="immediate",
@@ -90,17 +90,7 @@ class Znuny:
         """Create the ticket with its reference, its first article and that one's key, all in one request."""
 
         def body(address: str) -> dict[str, object]:
-            return {
-                "Ticket": self._new_ticket(parse.title_of(draft), address),
-                "Article": self._article(
-                    draft.first, parse.text_of(draft.first, preface=parse.preface_of(draft)), address
-                )
-                | {"Subject": parse.title_of(draft)},
-                "DynamicField": [
-                    {"Name": self._settings.reference_field, "Value": draft.reference},
-                    {"Name": self._settings.message_field, "Value": draft.first.key},
-                ],
-            }
+            return new_ticket(draft, address, self._settings)
 
         answer = await self._write("TicketCreate", body, draft.first)
         ticket, number = str(answer.data.get("TicketID") or ""), str(answer.data.get("TicketNumber") or "")
@@ -115,16 +105,7 @@ class Znuny:
     async def note(self, ticket: Ticket, entry: Entry) -> Written:
         """Add an article that customers do not see; never changes the state."""
         row = await self._target(ticket, closed_too=True)
-        article = {
-            "CommunicationChannel": "Internal",
-            "SenderType": "agent",
-            "IsVisibleForCustomer": 0,
-            "HistoryType": "AddNote",
-            **self._words(entry, parse.text_of(entry)),
-        }
-        answer = await self._client.write(
-            "TicketUpdate", {"TicketID": row.id, "Article": article, "DynamicField": self._key(entry)}
-        )
+        answer = await self._client.write("TicketUpdate", {"TicketID": row.id, **note(entry, self._settings)})
         return self._written(row, answer)
 
     async def attach(self, ticket: Ticket, entry: Entry, file: StoredFile) -> Written:
@@ -207,8 +188,8 @@ class Znuny:
         return await self._watch.entry(ticket, entry)
 
     def fetch(self, attachment: Attachment) -> AsyncIterator[bytes]:
-        """See `reading.Reader.fetch`."""
-        return self._reader.fetch(attachment)
+        """See `download.fetch`."""
+        return fetch(attachment, self._settings, self._client, self._reader)
 
     def parse_hint(self, request: WebhookRequest) -> Hint | None:
         """What an invoker posts for an event. Its body has no signature: Basic authentication stands for one."""
@@ -227,57 +208,17 @@ class Znuny:
 
     # ------------------------------------------------------------ parts
 
-    def _new_ticket(self, title: str, address: str) -> dict[str, object]:
-        settings = self._settings
-        ticket: dict[str, object] = {
-            "Title": title,
-            "Queue": settings.queue,
-            "State": settings.new_state,
-            "Priority": settings.priority,
-            "CustomerUser": address,
-        }
-        return ticket | ({"Type": settings.ticket_type} if settings.ticket_type else {})
-
-    def _article(self, entry: Entry, text: str, address: str) -> dict[str, object]:
-        article: dict[str, object] = {
-            "CommunicationChannel": self._settings.communication_channel,
-            "SenderType": "customer",
-            "IsVisibleForCustomer": 1,
-            "HistoryType": "PhoneCallCustomer",
-            **self._words(entry, text),
-        }
-        with suppress(ValueError, IndexError, HeaderParseError):  # a login is no address; the heading says who it was
-            article["From"] = parse.sender_line(entry.author_name, address)
-        return article
-
-    def _words(self, entry: Entry, text: str) -> dict[str, object]:
-        return {
-            "Subject": parse.subject_of(entry),
-            "Body": text,
-            "ContentType": "text/plain; charset=utf8",
-            "HistoryComment": "inbox-daemon",
-        }
-
-    def _key(self, entry: Entry) -> list[dict[str, str]]:
-        """With an article in the request these are the article's fields, in every version."""
-        return [{"Name": self._settings.message_field, "Value": entry.key}]
-
     async def _add(
         self, row: parse.Row, entry: Entry, text: str, *, subject: str = "", file: Mapping[str, str] | None = None
     ) -> Written:
         closed = self._has_ended(row)
 
         def body(address: str) -> dict[str, object]:
-            made: dict[str, object] = {
-                "TicketID": row.id,
-                "Article": self._article(entry, text, address),
-                "DynamicField": self._key(entry),
-            }
+            made = {"TicketID": row.id, **message(entry, text, address, self._settings, subject=subject)}
             if closed:
                 made["Ticket"] = {"State": self._settings.open_state}
             if file:
                 made["Attachment"] = [file]
-                made["Article"] = self._article(entry, text, address) | {"Subject": subject}
             return made
 
         answer = await self._write("TicketUpdate", body, entry, size=len(file["Content"]) if file else 0)

@@ -6,16 +6,13 @@ answers as itself: where it went on stands in its history.
 
 from __future__ import annotations
 
-import asyncio
-import base64
-import binascii
-from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any
 from zoneinfo import ZoneInfo
 
 from inbox_daemon.errors import Credentials, Gone, Transient
-from inbox_daemon.model import Attachment, Reference, TicketState
+from inbox_daemon.model import Reference, TicketState
 from inbox_ticketing.znuny import parse
 from inbox_ticketing.znuny.lineage import Merge
 from inbox_ticketing.znuny.rest import Answer, Client
@@ -25,7 +22,6 @@ AT_ONCE = 20
 """Tickets asked for in one request."""
 MOST_MERGES = 20
 """How many merges in a row are followed; agents make none that go in a ring, but the database would hold them."""
-CHUNK = 256 * 1024
 _BY_TYPE = {
     "new": TicketState.OPEN,
     "pending reminder": TicketState.WAITING,
@@ -74,9 +70,9 @@ class Reader:
 
     # ------------------------------------------------------------ tickets
 
-    async def search(self, wanted: Mapping[str, object], *, limit: int) -> tuple[list[str], Answer]:
+    async def search(self, by: Mapping[str, object], *, limit: int) -> tuple[list[str], Answer]:
         """Ids of tickets. Without a limit of one's own the product answers 500, and says nothing of the others."""
-        body = {**wanted, "Limit": str(limit), "SearchInArchive": "AllTickets"}
+        body = {**by, "Limit": str(limit), "SearchInArchive": "AllTickets"}
         answer = await self._client.read("TicketSearch", body)
         found = answer.data.get("TicketID", [])  # none found: an empty object
         if not isinstance(found, list):
@@ -88,9 +84,7 @@ class Reader:
         found: list[parse.Row] = []
         for start in range(0, len(numbers), AT_ONCE):
             some = numbers[start : start + AT_ONCE]
-            answer = await self._client.read(
-                "TicketGet", self._wanted(some, articles=articles), accept=("AccessDenied",)
-            )
+            answer = await self._client.read("TicketGet", wanted(some, articles=articles), accept=("AccessDenied",))
             if answer.refusal and len(some) > 1:  # one of them: which, is not said
                 for number in some:
                     found += await self.rows([number], articles=articles)
@@ -107,12 +101,6 @@ class Reader:
                 reason="deleted",
             )
         return rows[0]
-
-    def _wanted(self, numbers: Sequence[str], *, articles: bool) -> dict[str, object]:
-        wanted: dict[str, object] = {"TicketID": ",".join(numbers), "DynamicFields": "1"}
-        if articles:
-            wanted |= {"AllArticles": "1", "Attachments": "1", "GetAttachmentContents": "0"}
-        return wanted
 
     def _read_rows(self, answer: Answer) -> list[parse.Row]:
         try:
@@ -138,8 +126,8 @@ class Reader:
         Raises `Credentials` where other tickets come, too: then the filter was ignored, as it is for a dynamic field
         that is not there or not valid, and a case that is not there yet could not be told from one that is.
         """
-        wanted = {f"DynamicField_{self._settings.reference_field}": {"Equals": reference}}
-        numbers, _ = await self.search(wanted, limit=50)
+        name = f"DynamicField_{self._settings.reference_field}"
+        numbers, _ = await self.search({name: {"Equals": reference}}, limit=50)
         rows = await self.rows(numbers, articles=True)
         us = await self._client.user()
         if any(row.reference.lower() != reference.lower() for row in rows):
@@ -193,15 +181,14 @@ class Reader:
         return Family(row=row, history=histories[row.id], merges=merges, ours=frozenset(ours), histories=histories)
 
     async def _merged_ticket(self, number: str) -> _Merged | None:
-        if number not in self._merged:
-            try:
-                row = await self.row(number)
-            except Gone:
-                return None
-            if row.state_type != "merged":  # an agent took it out again
-                return None
-            return await self._merge_of(row)
-        return self._merged[number]
+        """Where `number` went on; None where it is out of sight, or an agent has put it into another state again."""
+        if number in self._merged:
+            return self._merged[number]
+        try:
+            row = await self.row(number)
+            return await self._merge_of(row) if row.state_type == "merged" else None
+        except Gone:
+            return None
 
     async def _merge_of(self, row: parse.Row) -> _Merged:
         if row.id not in self._merged:
@@ -219,47 +206,41 @@ class Reader:
             self._merged[row.id] = _Merged(merge=merge, reference=row.reference)
         return self._merged[row.id]
 
-    async def gone_on_in(self, numbers: Sequence[str]) -> list[str]:
-        """The tickets in which these merged ones go on, each once."""
-        found: set[str] = set()
-        for number in numbers:
-            try:
-                found.add((await self.final(number)).id)
-            except Gone:
-                continue
-        return sorted(found, key=int)
+    async def changed_ends(self, merged: Sequence[str], newer: Mapping[str, object]) -> list[str]:
+        """Of the tickets in which these merged ones go on, those that changed since (`newer` is part of a search).
 
-    # ------------------------------------------------------------ files
-
-    async def fetch(self, attachment: Attachment) -> AsyncGenerator[bytes, None]:
-        """The bytes of a file of an agent's article.
-
-        The interface gives no file alone: articles come with all their files. So those of agents are asked for, the
-        newest first, down to the one that is wanted.
+        Each merge is looked up once. One that goes on further changes when it does so, and is found by that.
         """
-        place = parse.place_of(attachment.remote)
-        nothing = Gone(f"{self._client.where}: file {attachment.remote[:40]!r} is not there any more", reason="no_file")
-        if place is None:
-            raise nothing
-        ticket, article, number = place
-        row = await self.final(ticket, articles=True)
-        from_agents = [one for one in row.articles if one.sender == "agent"]
-        newer = sum(one.number >= article for one in from_agents)
-        if not any(one.number == article for one in from_agents):
-            raise nothing
-        body = self._wanted([row.id], articles=True) | {
-            "GetAttachmentContents": "1",
-            "ArticleSenderType": ["agent"],
-            "ArticleOrder": "DESC",
-            "ArticleLimit": str(newer),
-        }
-        most = self._settings.max_download_bytes * 4 // 3 + 1_000_000  # base64, and the texts
-        answer = await self._client.read("TicketGet", body, most=most)
-        content = await asyncio.to_thread(_content_of, answer.data, article, number)
-        if content is None:
-            raise nothing
-        for start in range(0, len(content), CHUNK):
-            yield content[start : start + CHUNK]
+        for number in merged:
+            if number not in self._merged:
+                with suppress(Gone):  # removed since, or out of sight
+                    await self.final(number)
+        ends = {self._end(number) for number in merged if number in self._merged}
+        if not ends:
+            return []
+        # A version that does not know this filter answers all that changed: so it is done here once more.
+        found, _ = await self.search({**newer, "TicketID": sorted(ends, key=int)}, limit=20_000)
+        last: set[str] = set()
+        for row in await self.rows([one for one in found if one in ends]):
+            with suppress(Gone):
+                last.add((await self.final(row.id)).id if row.state_type == "merged" else row.id)
+        return sorted(last, key=int)
+
+    def _end(self, number: str) -> str:
+        for _ in range(MOST_MERGES):
+            known = self._merged.get(number)
+            if known is None:
+                break
+            number = known.merge.target
+        return number
+
+
+def wanted(numbers: Sequence[str], *, articles: bool) -> dict[str, object]:
+    """What TicketGet is asked with. Contents of files come only where they are asked for."""
+    body: dict[str, object] = {"TicketID": ",".join(numbers), "DynamicFields": "1"}
+    if articles:
+        body |= {"AllArticles": "1", "Attachments": "1", "GetAttachmentContents": "0"}
+    return body
 
 
 def _sources(history: Iterable[parse.Line], number: str) -> list[str]:
@@ -275,14 +256,3 @@ def _merged_away(number: str, history: Iterable[parse.Line]) -> tuple[parse.Line
         if pair and pair[0] == number and pair[1] != number:
             found = (line, pair[1])
     return found
-
-
-def _content_of(data: Mapping[str, Any], article: int, number: str) -> bytes | None:
-    try:
-        for one in data["Ticket"][0].get("Article") or ():
-            for file in one.get("Attachment") or ():
-                if str(one["ArticleID"]) == str(article) and str(file.get("FileID")) == number:
-                    return base64.b64decode(str(file.get("Content") or ""), validate=True)
-    except (KeyError, IndexError, TypeError, AttributeError, binascii.Error) as error:
-        raise Transient("the answer holds no readable file") from error
-    return None

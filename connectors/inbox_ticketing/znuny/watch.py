@@ -107,9 +107,8 @@ class Watch:
         last = {"TicketLastChangeTimeNewerDate": self._merged_since(answer.at)}
         merged, _ = await self._reader.search(wanted | last | {"StateType": ["merged"]}, limit=20 * PAGE)
         seen = {row.id for row in rows}
-        others = [one for one in await self._reader.gone_on_in(merged) if one not in seen]
-        fresh = [row.id for row in await self._reader.rows(others) if row.changed >= since]
-        rows += await self._reader.rows(fresh, articles=True)
+        others = [one for one in await self._reader.changed_ends(merged, newer) if one not in seen]
+        rows += await self._reader.rows(others, articles=True)
         return [row for row in rows if row.state_type != "merged"], until
 
     def _merged_since(self, now: datetime | None) -> str:
