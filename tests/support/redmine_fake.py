@@ -244,7 +244,8 @@ async def show(request: web.Request) -> web.Response:
 
 @routes.post(r"/issues/{id:\d+}.json")
 async def overridden(request: web.Request) -> web.StreamResponse:
-    return await change(request) if request.headers.get("X-HTTP-Method-Override") == "PUT" else _nothing(404)
+    as_put = request.headers.get("X-HTTP-Method-Override") == "PUT" and not request.app[STATE].strips_override
+    return await change(request) if as_put else _nothing(404)
 
 
 @routes.put(r"/issues/{id:\d+}.json")

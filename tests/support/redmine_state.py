@@ -117,6 +117,8 @@ class RedmineState:
     busy: int = 0
     """How many of the next requests a proxy answers with 429."""
     max_file: int = 5 * 1024 * 1024
+    strips_override: bool = False
+    """A proxy before it takes X-HTTP-Method-Override away."""
     total_added: int = 0
     """How many rows more each list claims than it gives."""
 

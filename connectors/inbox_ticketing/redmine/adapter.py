@@ -7,9 +7,6 @@ seen on 5.0.4, 2026-11-23). So whatever is written is read back.
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import hmac
-import json
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -35,6 +32,7 @@ from inbox_daemon.model import (
 )
 from inbox_daemon.plugins import Capabilities, Context, WebhookRequest
 from inbox_ticketing.redmine import parse
+from inbox_ticketing.redmine.hints import read_hint
 from inbox_ticketing.redmine.proof import prove
 from inbox_ticketing.redmine.reading import PER_PAGE, Reader, rows_of
 from inbox_ticketing.redmine.rest import RestClient
@@ -62,7 +60,6 @@ _BODY_FORMATS: dict[str, Literal["text", "textile", "markdown"]] = {
     "common_mark": "markdown",
     "plain": "text",
 }
-SIGNATURE_HEADER = "x-redmine-signature-256"
 
 
 class Redmine:
@@ -118,7 +115,7 @@ class Redmine:
             raise Uncertain(f"{instance}: Redmine answered a creation without an issue") from error
         if draft.reference not in made.references:
             await self._put_away(made)
-        return await self._ticket(made)
+        return self._as_ticket(made, is_open=True)
 
     async def _put_away(self, made: parse.Issue) -> None:
         """Nobody could find this issue again: it is closed, so that the mended instance opens the only one."""
@@ -184,18 +181,21 @@ class Redmine:
     ) -> Written:
         """Write a note and read the issue back, as the answer is empty; one at a time in each issue.
 
-        Two changes of an issue at once fail by Redmine's optimistic locking.
+        Two changes of an issue at once fail by Redmine's optimistic locking. After the write nothing may raise what
+        says "not done".
         """
         async with self._lock(ticket.id):
             issue = await self._target(ticket, closed_too=private)
             ended = not private and (await self._reader.state_of(issue.status)).ends
             if ended:
                 change = change | {"status_id": await self._reader.status_id(self._settings.open_status)}
+            me, before = await self._reader.me(), await self._ticket(issue)
             await self._put(issue, change)
         try:
-            after, me = await self._reader.issue(ticket.id), await self._reader.me()
+            after = await self._reader.issue(ticket.id)
+            now = await self._ticket(after)
         except EdgeError:  # it is written; only where exactly is not known
-            return Written(ticket=await self._ticket(issue), entry=None, reopened=ended)
+            return Written(ticket=replace(before, open=before.open or ended), entry=None, reopened=ended)
         found = parse.entry_of(after, key, me)
         if not isinstance(found, parse.Journal):
             raise Credentials(
@@ -207,10 +207,9 @@ class Redmine:
                 f"{self._context.instance}: a private note in issue {issue.id} became public. Give the role of "
                 f"{self._settings.account!r} the permission Set notes as private"
             )
-        reopened = ended and not (await self._reader.state_of(after.status)).ends
-        if ended and not reopened:
+        if ended and not now.open:  # the workflow leaves it out
             self._context.log.warning("redmine.not_reopened", issue=issue.id, status=self._settings.open_status)
-        return Written(ticket=await self._ticket(after), entry=EntryId(str(found.id)), reopened=reopened)
+        return Written(ticket=now, entry=EntryId(str(found.id)), reopened=ended and now.open)
 
     async def _put(self, issue: parse.Issue, change: dict[str, object]) -> None:
         where = self._context.instance
@@ -280,19 +279,9 @@ class Redmine:
         return self._reader.fetch(attachment)
 
     def parse_hint(self, request: WebhookRequest) -> Hint | None:
-        """A webhook of Redmine 7: `{"type": "issue.updated", "data": {"issue": {"id": 9}}}`, signed over its bytes."""
+        """See `hints`."""
         secret = self._settings.hint_secret
-        if secret is None:
-            return None
-        expected = "sha256=" + hmac.new(secret.reveal().encode(), request.body, hashlib.sha256).hexdigest()
-        given = request.headers.get(SIGNATURE_HEADER, "")
-        if not hmac.compare_digest(expected.encode(), given.encode("utf-8", "replace")):
-            raise Credentials(f"{self._context.instance}: a hint came with a wrong signature")
-        try:
-            number = json.loads(request.body)["data"]["issue"]["id"]
-        except (ValueError, KeyError, TypeError):
-            return None
-        return Hint(tickets=(TicketId(str(number)),)) if isinstance(number, int) and number > 0 else None
+        return read_hint(request, secret, self._context.instance) if secret else None
 
     # ------------------------------------------------------------ parts
 
@@ -307,7 +296,8 @@ class Redmine:
         return issue
 
     async def _ticket(self, issue: parse.Issue) -> Ticket:
-        base = self._settings.link_base or self._settings.url
-        number = str(issue.id)
-        is_open = not (await self._reader.state_of(issue.status)).ends
+        return self._as_ticket(issue, is_open=not (await self._reader.state_of(issue.status)).ends)
+
+    def _as_ticket(self, issue: parse.Issue, *, is_open: bool) -> Ticket:
+        base, number = self._settings.link_base or self._settings.url, str(issue.id)
         return Ticket(id=TicketId(number), number=number, url=f"{base}/issues/{number}", open=is_open)

@@ -1,5 +1,5 @@
 #!/bin/bash
-# Redmine 5 (Debian) with its REST API on SQLite under DIRECTORY, as instance "inbox" of Debian's multi-instance package.
+# Redmine 5 (Debian) with its REST API on SQLite under DIRECTORY, as an instance of its own of Debian's package.
 # usage: redmine-start.sh DIRECTORY
 # Seeded: private project atencion with the custom field InboxReference; private project reservada, in which the service
 # account has no role and the field is not used, with the field Suelto; service account inbox with role Puente; agent
@@ -7,7 +7,7 @@
 set -euo pipefail
 . "$(dirname "$0")/common.sh"
 D=$(realpath -m "${1:?usage: redmine-start.sh DIRECTORY}")
-I=/etc/redmine/inbox
+. "$(dirname "$0")/redmine-instance.sh"
 
 packages() {
   dpkg-query -Wf '${Status}\n' redmine redmine-sqlite puma 2>/dev/null | grep -c 'ok installed' || true
@@ -21,20 +21,20 @@ if [ "$(packages)" != 3 ]; then
     dpkg --configure -a >&2; }
   [ "$(packages)" = 3 ] || die "Redmine's packages are not installed"
 fi
-runs "$D/puma.pid" && exec cat "$D/env"
+lives && exec cat "$D/env"
 
-export REDMINE_INSTANCE=inbox RAILS_ENV=production REDMINE_LANG=en SCHEMA=/dev/null
+export REDMINE_INSTANCE=$INSTANCE RAILS_ENV=production REDMINE_LANG=en SCHEMA=/dev/null
 mkdir -p "$D/files"
 [ -s "$D/ports" ] || free_ports 1 >"$D/ports"
 read -r PORT <"$D/ports"
 cd /usr/share/redmine
 
 seed() {
-  [ -d "$I" ] || bin/redmine-instances create inbox
+  [ -d "/etc/redmine/$INSTANCE" ] || bin/redmine-instances create "$INSTANCE"
   rm -f "$D/redmine.sqlite"
-  printf 'production:\n  adapter: sqlite3\n  database: %s\n  timeout: 10000\n' "$D/redmine.sqlite" >"$I/database.yml"
-  printf 'default:\n  attachments_storage_path: %s\n' "$D/files" >"$I/configuration.yml"
-  (umask 077; openssl rand -hex 32 >"$I/secret_key.txt")
+  printf 'production:\n  adapter: sqlite3\n  database: %s\n  timeout: 10000\n' "$D/redmine.sqlite" >"/etc/redmine/$INSTANCE/database.yml"
+  printf 'default:\n  attachments_storage_path: %s\n' "$D/files" >"/etc/redmine/$INSTANCE/configuration.yml"
+  (umask 077; openssl rand -hex 32 >"/etc/redmine/$INSTANCE/secret_key.txt")
   cat >"$D/seed.rb" <<'C'
 Setting.rest_api_enabled = '1'
 Setting.text_formatting = 'textile'

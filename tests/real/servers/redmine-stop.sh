@@ -3,5 +3,6 @@
 set -euo pipefail
 . "$(dirname "$0")/common.sh"
 D=$(realpath -m "${1:?usage: redmine-stop.sh DIRECTORY [--wipe]}")
-end "$D/puma.pid"
-[ "${2:-}" != --wipe ] || rm -rf "$D" /etc/redmine/inbox /var/{lib,log,cache}/redmine/inbox
+. "$(dirname "$0")/redmine-instance.sh"
+! lives || end "$D/puma.pid"
+[ "${2:-}" != --wipe ] || rm -rf "$D" "/etc/redmine/$INSTANCE" /var/{lib,log,cache}/redmine/"$INSTANCE"
