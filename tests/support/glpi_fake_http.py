@@ -97,9 +97,12 @@ async def kill(request: web.Request) -> web.Response:
 @routes.post(f"{API}/changeActiveEntities")
 async def entities(request: web.Request) -> web.Response:
     state = request.app[STATE]
-    assert (await request.json())["entities_id"] == "all"
-    _session(request).entities = frozenset(row["id"] for row in state.table("Entity"))
-    return web.Response()
+    given = await request.json()
+    wanted = {row["id"] for row in state.table("Entity")}
+    if "entities_id" in given:  # intval() of whatever came
+        wanted &= {int(given["entities_id"]) if str(given["entities_id"]).isdigit() else 0}
+    _session(request).entities = frozenset(wanted)
+    return web.json_response(True)
 
 
 @routes.get(f"{API}/getFullSession")
@@ -111,7 +114,7 @@ async def full_session(request: web.Request) -> web.Response:
 
 @routes.get(f"{API}/getMyEntities")
 async def my_entities(request: web.Request) -> web.Response:
-    rows = [{"id": row["id"], "name": row["name"]} for row in request.app[STATE].table("Entity")]
+    rows = [{"id": row["id"], "name": row["completename"]} for row in request.app[STATE].table("Entity")]
     return web.json_response({"myentities": rows})
 
 

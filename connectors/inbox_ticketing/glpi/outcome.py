@@ -93,14 +93,18 @@ def raise_for(answer: Answer, where: str, *, write: bool) -> None:
 
 def _raise_for_entry(answer: Answer, where: str) -> None:
     status, code = answer.status, answer.code
+    if code == "ERROR":  # "API disabled" has no code of its own
+        raise Credentials(f"{where} takes no such request ({answer.words}). See that Setup > General > API enables it")
+    if code == "ERROR_RIGHT_MISSING":
+        raise Credentials(f"{where} denies a right. Compare the profile of the service account with README")
     if "APP_TOKEN" in code:
         raise Credentials(f"{where} refuses the application token. Compare `app_token` with Setup > General > API")
     if code == "ERROR_NOT_ALLOWED_IP":
         raise Credentials(f"{where} does not let this machine's address in. Widen the range of the API client")
     if code in NOT_LET_IN or status == 401:
         raise Credentials(f"{where} refuses the user token ({status}). Make a new API token and configure it")
-    if code == "ERROR_RIGHT_MISSING" or status == 403:
-        raise Credentials(f"{where} denies a right (403). Compare the profile of the service account with README")
+    if status == 403:
+        raise Credentials(f"{where} keeps us out (403). Look for a proxy or a web server's rule before it")
     if 300 <= status < 400:
         raise Credentials(f"{where} redirects (status {status}). Configure `url` as the final address of GLPI itself")
 

@@ -115,7 +115,7 @@ def read_json(text: str) -> Any:
         pass
     if not re.search(r"\b(?:Warning|Notice|Deprecated)\b", text[:4000]):
         return None
-    for found in re.finditer(r"^[\[{]", text, re.MULTILINE):
+    for found in re.finditer(r"^(?:[\[{]|true$|false$)", text, re.MULTILINE):
         try:
             return json.loads(text[found.start() :])
         except ValueError:

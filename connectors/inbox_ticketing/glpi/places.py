@@ -102,10 +102,13 @@ class Places:
         return self._numbers[itemtype, name]
 
     def _one(self, key: str, name: str, rows: list[dict[str, Any]], remedy: str) -> int:
-        """The only row called so: by its full name, else by its own."""
-        for column in ("completename", "name"):
-            found = [row for row in rows if parse.raw_content(row.get(column)) == name]
-            if len(found) > 1:
+        """The only row called so: by its full name, else by its own. (Of entities GLPI tells one as the other.)"""
+        full = [(row, parse.raw_content(row.get("completename") or row.get("name"))) for row in rows]
+        for found in (
+            [row for row, text in full if text == name],
+            [row for row, text in full if text.rpartition(">")[2].strip() == name],
+        ):
+            if len({int(row["id"]) for row in found}) > 1:  # an entity comes once for each of its authorizations
                 raise Credentials(f"{self._instance}: GLPI has several of {key} {name!r}. Give the full name (A > B)")
             if found:
                 return int(found[0]["id"])

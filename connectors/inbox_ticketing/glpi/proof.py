@@ -39,6 +39,7 @@ class Proof:
 
     async def run(self, instance: str) -> None:
         """Raise the `EdgeError` that says what is missing, and where to give it."""
+        await self._rest.begin_anew()
         await self._account(instance)
         await self._places.entity()
         await self._places.category()

@@ -117,6 +117,11 @@ class RestClient:
 
     # ------------------------------------------------------------ session
 
+    async def begin_anew(self) -> None:
+        """Forget the session, so that the next call sees the rights and the time of this moment."""
+        async with self._lock:
+            self._token = ""
+
     async def _session_token(self) -> str:
         async with self._lock:
             if not self._token:
@@ -131,13 +136,18 @@ class RestClient:
             return self._token
 
     async def _see_everything(self, token: str) -> None:
-        """Searches show the session's active entities only: a ticket that was moved would look like not there."""
-        everything = {"entities_id": "all", "is_recursive": True}
+        """Searches show the session's active entities only: a ticket that was moved would look like not there.
+
+        All of them are meant by leaving `entities_id` out: GLPI makes 0, the root, of the word "all" that it documents.
+        """
+        everything = {"is_recursive": True}
         answer = await self._once(
             "POST", "/changeActiveEntities", {"Session-Token": token}, write=False, options={"json": everything}
         )
         raise_for(answer, self.where, write=False)
-        if answer.json is None and not answer.empty:
+        if answer.json is False:
+            raise Credentials(f"{self.where} opens no entity to the service account. Authorize its profile for one")
+        if answer.json is not True and not answer.empty:
             raise Transient(f"{self.where} did not take the entities (a login page, a proxy's page?)")
 
     # ------------------------------------------------------------ HTTP
