@@ -100,6 +100,9 @@ class ZammadState:
     undoes_states: bool = False
     """A rule of the office puts every change of state back."""
     keeps_message_ids: bool = True
+    ignores_conditions: bool = False
+    blind_to_case: bool = False
+    """As MariaDB compares."""
     index_lag: timedelta = timedelta(seconds=30)
 
     def by_token(self, token: str) -> User | None:

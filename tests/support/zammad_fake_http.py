@@ -165,10 +165,14 @@ async def search(request: web.Request) -> web.Response:
 def _meets(state: ZammadState, ticket: Ticket, conditions: dict[str, Any]) -> bool:
     """One condition that is not understood makes all of them none."""
     results = []
+    if state.ignores_conditions:
+        return True
     for name, wanted in conditions.items():
         attribute = name.removeprefix("ticket.")
         if attribute in state.attributes and wanted.get("operator") == "is":
-            results.append(ticket.fields.get(attribute) == wanted["value"])
+            have, want = ticket.fields.get(attribute), str(wanted["value"])
+            same = have is not None and have.lower() == want.lower() if state.blind_to_case else have == want
+            results.append(same)
         elif attribute == "updated_at" and wanted.get("operator") == "after (absolute)":
             results.append(ticket.updated > datetime.fromisoformat(wanted["value"]))
         else:

@@ -10,6 +10,7 @@ import asyncio
 import hashlib
 import hmac
 from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -107,7 +108,8 @@ class Zammad:
     async def _put_away(self, row: parse.Row) -> None:
         """Nobody could find this ticket again: it is closed, so that the mended instance opens the only one."""
         field = self._settings.reference_field
-        await self._rest.send("PUT", f"/tickets/{row.id}", {"state": self._settings.closed_state})
+        with suppress(EdgeError):  # whatever comes of it, the ticket is there: nothing may say that it is not
+            await self._rest.send("PUT", f"/tickets/{row.id}", {"state": self._settings.closed_state})
         raise Credentials(
             f"{self._context.instance}: Zammad dropped the reference of ticket {row.number} (now closed). "
             f"Attribute {field!r} is not there. {MAKE_ATTRIBUTE}"

@@ -15,10 +15,9 @@ import pytest
 
 from contract.ticketing_words import draft, entry, reference, stored
 from inbox_daemon.errors import Credentials, Gone, Permanent, Transient, Uncertain
-from inbox_daemon.model import Attachment, MessageKey, TicketState
+from inbox_daemon.model import Attachment, MessageKey, Reference, TicketState
 from inbox_daemon.plugins import Secret, WebhookRequest
-from inbox_ticketing.zammad import plugin
-from inbox_ticketing.zammad.rest import Answer, raise_for_status
+from inbox_ticketing.zammad import plugin, rest
 from support.zammad_bench import Zammad
 
 # ---------------------------------------------------------------- the check
@@ -75,6 +74,28 @@ async def test_an_attribute_taken_away_does_not_look_like_not_there_yet(zammad: 
     with pytest.raises(Credentials, match="inbox_reference"):
         await adapter.open_ticket(draft(case))
     assert [one.state for one in zammad.state.tickets.values()] == ["closed", "closed"]
+
+
+async def test_a_search_that_gives_everything_is_noticed_where_everything_is_the_proof(zammad: Zammad) -> None:
+    adapter = zammad.adapter()
+    await adapter.check()
+    zammad.state.ignores_conditions = True
+    with pytest.raises(Credentials, match="filters nothing"):
+        await adapter.check()
+
+
+async def test_a_reference_is_compared_letter_by_letter(zammad: Zammad) -> None:
+    adapter, case = zammad.adapter(), reference()
+    await adapter.open_ticket(draft(case))
+    zammad.state.blind_to_case = True
+    assert await adapter.find(case) is not None
+    assert await adapter.find(Reference(case.lower())) is None
+
+
+async def test_a_ticket_without_its_reference_that_cannot_be_closed_is_told_as_what_it_is(zammad: Zammad) -> None:
+    zammad.state.attributes = ()
+    with pytest.raises(Credentials, match="dropped the reference of ticket 10080"):
+        await zammad.adapter(closed_state="terminado").open_ticket(draft(reference()))
 
 
 # ---------------------------------------------------------------- customers and authors
@@ -250,9 +271,9 @@ async def test_what_zammad_refuses_is_told_without_the_words_of_the_citizen(zamm
 
 async def test_statuses_and_what_they_prove() -> None:
     def raised(status: int, error: str = "", *, write: bool = True) -> Exception:
-        answer = Answer(status=status, headers={"Retry-After": "7"}, json={"error": error})
+        answer = rest.Answer(status=status, headers={"Retry-After": "7"}, json={"error": error})
         with pytest.raises(Exception) as told:  # noqa: PT011 (the caller looks at the type)
-            raise_for_status(answer, "obras-zammad: Zammad", write=write)
+            rest.raise_for_status(answer, "obras-zammad: Zammad", write=write)
         return told.value
 
     slow = raised(429)
@@ -267,11 +288,42 @@ async def test_statuses_and_what_they_prove() -> None:
         (500, "", Uncertain),
         (503, "", Uncertain),
         (404, "", Permanent),
+        (400, "Invalid email 'ana@example.com' of customer", Permanent),
     ):
         told = raised(status, error)
         assert type(told) is kind, status
         assert "ana@" not in str(told)
     assert type(raised(503, write=False)) is Transient
+
+
+async def test_an_answer_without_end_is_not_read_to_it(zammad: Zammad, monkeypatch: pytest.MonkeyPatch) -> None:
+    adapter, case = zammad.adapter(), reference()
+    ticket = await adapter.open_ticket(draft(case, body="x" * 300_000))
+    monkeypatch.setattr(rest, "MAX_ANSWER", 100_000)
+    with pytest.raises(Permanent, match="more than 100000"):
+        await adapter.thread(ticket.id)
+    with pytest.raises(Uncertain, match="more than 100000"):
+        await adapter.append(ticket, entry(case, 2, "y" * 300_000))
+
+
+async def test_an_entry_that_landed_elsewhere_is_not_taken_for_ours(zammad: Zammad) -> None:
+    """Zammad answers with an article of another ticket, or says that it did something else than to make one."""
+    adapter, case = zammad.adapter(), reference()
+    ticket = await adapter.open_ticket(draft(case))
+    other = zammad.write(await adapter.open_ticket(draft(reference())))
+    row = await adapter._reader.row(ticket.id)
+    for status, article in ((201, other), (200, zammad.write(ticket))):
+        raw = {"id": article.id, "ticket_id": article.ticket, "created_by_id": 3, "created_at": "2026-11-24T10:00:00Z"}
+        with pytest.raises(Uncertain):
+            adapter._written(row, rest.Answer(status=status, headers={}, json=raw))
+
+
+async def test_a_note_goes_into_a_closed_ticket_whatever_is_configured(zammad: Zammad) -> None:
+    adapter, case = zammad.adapter(closed="new"), reference()
+    ticket = await adapter.open_ticket(draft(case))
+    await zammad.agents.agent_closes(ticket.id)
+    assert (await adapter.note(ticket, entry(case, 2))).entry
+    assert zammad.kept(ticket).state == "closed"
 
 
 async def test_a_large_file_arrives_whole(zammad: Zammad, tmp_path: Path) -> None:

@@ -70,6 +70,8 @@ def test_an_entry_is_what_our_account_wrote_under_exactly_its_key() -> None:
     assert not parse.is_entry(article, key, 5)
     for other in ("4F7K-2.m", "4F7K-2.m10", "4f7k-2.m1", ""):
         assert not parse.is_entry(article, MessageKey(other), 3)
+    by_id = parse.read_article({**case("articles")[0], "subject": None})
+    assert parse.is_entry(by_id, key, 3)
     by_subject = parse.read_article({**case("articles")[0], "message_id": None})
     assert parse.is_entry(by_subject, key, 3)
 
