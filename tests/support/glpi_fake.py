@@ -91,6 +91,9 @@ class GlpiState:
     copies_to_sons: bool = False
     """Some versions copy followups of the parent into merged tickets."""
     prints_warnings: bool = False
+    enabled: bool = True
+    hides_authorization: bool = False
+    """Apache before PHP-FPM does, as delivered."""
     clock_zone: ZoneInfo = ZONE
     broken_writes: list[str] = field(default_factory=list)
     """What the next writes answer after they were done: `404`, `empty` or `lone`."""

@@ -30,6 +30,8 @@ def _options(state: GlpiState) -> dict[str, str]:
 @web.middleware
 async def _front(request: web.Request, handler: Callable[[web.Request], Any]) -> web.StreamResponse:
     state = request.app[STATE]
+    if not state.enabled:
+        return _error(400, "ERROR", "API disabled")
     if "App-Token" not in request.headers:
         return _error(400, "ERROR_APP_TOKEN_PARAMETERS_MISSING", "missing parameter(s): app_token")
     if request.headers["App-Token"] != state.app_token:
@@ -82,7 +84,9 @@ routes = web.RouteTableDef()
 @routes.get(f"{API}/initSession")
 async def init(request: web.Request) -> web.Response:
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-    user = request.app[STATE].user_tokens.get(token) if scheme == "user_token" else None
+    if request.app[STATE].hides_authorization or scheme != "user_token":
+        return _error(400, "ERROR_LOGIN_PARAMETERS_MISSING", "parameter(s) login, password or user_token are missing")
+    user = request.app[STATE].user_tokens.get(token)
     if user is None:
         return _error(401, "ERROR_GLPI_LOGIN_USER_TOKEN", "parameter user_token seems invalid")
     return web.json_response({"session_token": open_session(request.app[STATE], user)})
@@ -102,7 +106,7 @@ async def entities(request: web.Request) -> web.Response:
     if "entities_id" in given:  # intval() of whatever came
         wanted &= {int(given["entities_id"]) if str(given["entities_id"]).isdigit() else 0}
     _session(request).entities = frozenset(wanted)
-    return web.json_response(True)
+    return web.json_response(bool(wanted))
 
 
 @routes.get(f"{API}/getFullSession")

@@ -20,7 +20,6 @@ NOT_LET_IN = frozenset(
         "ERROR_APP_TOKEN_PARAMETERS_MISSING",
         "ERROR_WRONG_APP_TOKEN_PARAMETER",
         "ERROR_NOT_ALLOWED_IP",
-        "ERROR_LOGIN_PARAMETERS_MISSING",
         "ERROR_GLPI_LOGIN",
         "ERROR_GLPI_LOGIN_USER_TOKEN",
         "ERROR_SESSION_TOKEN_INVALID",
@@ -99,6 +98,8 @@ def _raise_for_entry(answer: Answer, where: str) -> None:
         raise Credentials(f"{where} denies a right. Compare the profile of the service account with README")
     if "APP_TOKEN" in code:
         raise Credentials(f"{where} refuses the application token. Compare `app_token` with Setup > General > API")
+    if code == "ERROR_LOGIN_PARAMETERS_MISSING":
+        raise Credentials(f"{where} did not get the token. Have its web server pass Authorization on (CGIPassAuth On)")
     if code == "ERROR_NOT_ALLOWED_IP":
         raise Credentials(f"{where} does not let this machine's address in. Widen the range of the API client")
     if code in NOT_LET_IN or status == 401:

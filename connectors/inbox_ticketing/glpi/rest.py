@@ -211,11 +211,11 @@ class RestClient:
 
     @asynccontextmanager
     async def _raw(self, path: str, *, seconds: float) -> AsyncIterator[aiohttp.ClientResponse]:
-        """A document's own bytes. GLPI chooses between them and the row by the Accept header."""
+        """A document's own bytes. GLPI chooses between them and the row by the Accept header, or by `alt`."""
         await self.get(path)  # renews a session that ended, and tells a document that is not there
         headers = {"Session-Token": await self._session_token(), "Accept": "application/octet-stream"}
         with told(self.where, unclear=Transient):
-            async with self._request("GET", path, headers, seconds) as response:
+            async with self._request("GET", path, headers, seconds, params={"alt": "media"}) as response:
                 if response.status != 200:
                     raise_for(
                         Answer(status=response.status, headers=response.headers, json=None), self.where, write=False
