@@ -111,7 +111,7 @@ class Zammad:
         with suppress(EdgeError):  # whatever comes of it, the ticket is there: nothing may say that it is not
             await self._rest.send("PUT", f"/tickets/{row.id}", {"state": self._settings.closed_state})
         raise Credentials(
-            f"{self._context.instance}: Zammad dropped the reference of ticket {row.number} (now closed). "
+            f"{self._context.instance}: Zammad dropped the reference of ticket {row.number}. Close that one. "
             f"Attribute {field!r} is not there. {MAKE_ATTRIBUTE}"
         )
 

@@ -206,12 +206,12 @@ def raise_for_status(answer: Answer, where: str, *, write: bool) -> None:
 
 
 def _raise_not_let_in(answer: Answer, where: str, said: str) -> None:
+    if "maintenance" in said.lower():  # with 403, in some versions with 401
+        raise Transient(f"{where} is in maintenance mode")
     if answer.status == 401:
         raise Credentials(f"{where} refuses the token (401). Make a new one for the service account and configure it")
     if answer.status != 403:
         raise Credentials(f"{where} redirects ({answer.status}). Configure `url` as the final address of Zammad itself")
-    if "maintenance" in said.lower():
-        raise Transient(f"{where} is in maintenance mode")
     raise Credentials(
         f"{where} denies it (403){said}. Give the token ticket.agent, its user read, create and change in the groups, "
         "and switch on API token access"

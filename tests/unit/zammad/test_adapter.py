@@ -281,6 +281,8 @@ async def test_statuses_and_what_they_prove() -> None:
     assert slow.retry_after == timedelta(seconds=7)
     for status, error, kind in (
         (401, "", Credentials),
+        (401, "Maintenance mode enabled!", Transient),
+        (403, "Maintenance mode enabled!", Transient),
         (302, "", Credentials),
         (403, "Not authorized (token)!", Credentials),
         (413, "", Permanent),
@@ -294,6 +296,18 @@ async def test_statuses_and_what_they_prove() -> None:
         assert type(told) is kind, status
         assert "ana@" not in str(told)
     assert type(raised(503, write=False)) is Transient
+
+
+async def test_a_long_thread_is_searched_to_its_ends(zammad: Zammad) -> None:
+    adapter, case = zammad.adapter(), reference()
+    ticket = await adapter.open_ticket(draft(case))
+    for number in range(2, 122):
+        zammad.write(ticket, 3, sender="Customer", body="x", subject=f"[ref:{case}.m{number}]")
+    made = await zammad.agents.agent_answers(ticket.id, "Pasa la cuadrilla")
+    for number in (1, 60, 121):
+        assert await adapter.find_entry(ticket, MessageKey(f"{case}.m{number}")) is not None
+    assert await adapter.find_entry(ticket, MessageKey(f"{case}.m122")) is None
+    assert [one.entry for one in await adapter.thread(ticket.id) if one.public] == [made]
 
 
 async def test_an_answer_without_end_is_not_read_to_it(zammad: Zammad, monkeypatch: pytest.MonkeyPatch) -> None:
