@@ -109,9 +109,8 @@ class Tracker:
         mail["Auto-Submitted"] = "auto-replied"
         mail.set_content(text)
         form = {"queue": self.queue, "action": "correspond", "ticket": where.ticket, "message": mail.as_string()}
-        async with self.http.post(f"{self.url}/REST/1.0/NoAuth/mail-gateway", data=form) as answer:
-            said = await answer.text()
-            assert said.startswith("ok"), said
+        status, _, said = await self._ask("POST", "/REST/1.0/NoAuth/mail-gateway", data=form)
+        assert said.startswith("ok"), (status, said)
 
     async def takes_back(self, where: Where, answer: str) -> None:
         """See `Agents`."""
@@ -147,10 +146,21 @@ class Tracker:
     async def call(self, method: str, path: str, *, token: str = "", **options: Any) -> Any:
         """One request, which must succeed; its answer."""
         headers = {"Authorization": f"token {token or self.token}"}
-        async with self.http.request(method, f"{self.url}/REST/2.0{path}", headers=headers, **options) as answer:
-            said = await answer.json(content_type=None)
-            assert answer.status < 300, (path, said)
-            return {"location": answer.headers.get("Location", ""), "said": said}
+        status, location, said = await self._ask(method, f"/REST/2.0{path}", headers=headers, **options)
+        assert status < 300, (path, said)
+        return {"location": location, "said": json.loads(said)}
+
+    async def _ask(self, method: str, path: str, **options: Any) -> tuple[int, str, str]:
+        """(status, Location, text) of one request; again only where there was no connection: nothing was sent."""
+        for left in reversed(range(5)):
+            try:
+                async with self.http.request(method, self.url + path, **options) as answer:
+                    return answer.status, answer.headers.get("Location", ""), await answer.text()
+            except aiohttp.ClientConnectorError:
+                if not left:
+                    raise
+                await asyncio.sleep(0.5)
+        raise AssertionError("unreachable")
 
     async def _write(
         self, where: Where, verb: str, text: str, *, html: bool = False, file: File | None = None, token: str = ""

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from real.answers.building import town
 from real.answers.offices import Tracker, Where
 from real.answers.script import TRACKER, WORDS
 from real.answers.tokens import Token
-from real.answers.town import GRACE_SECONDS, Servers, Town, town
+from real.answers.town import GRACE_SECONDS, Servers, Town
 from real.servers.fixtures import Dovecot, Postfix
 from real.servers.request_tracker import RequestTrackerServer
 from support.graph_fake_citizens import Phone

@@ -16,11 +16,12 @@ import pytest
 
 from contract.request_tracker_provider import HINT_SECRET
 from real.answers import oracle
+from real.answers.building import town
 from real.answers.offices import Tracker
 from real.answers.oracle import Evidence
 from real.answers.script import BOOK, FAULTY, TRACKER, Case, play
 from real.answers.tokens import NEVER_OUTSIDE, Token, tokens_in
-from real.answers.town import Servers, Town, town
+from real.answers.town import Servers, Town
 from real.servers.fixtures import DOMAIN, Dovecot, Postfix
 from real.servers.request_tracker import RequestTrackerServer
 from support.graph_fake_citizens import body, sign

@@ -14,16 +14,17 @@ from pathlib import Path
 import pytest
 
 from real.answers import oracle
+from real.answers.building import town
 from real.answers.oracle import Evidence
 from real.answers.script import BOOK, FAULTY, PLOTS, TRACKER, play
-from real.answers.town import Servers, town
+from real.answers.town import Servers
 from real.servers.fixtures import DOMAIN, Dovecot, Postfix
 from real.servers.request_tracker import RequestTrackerServer
 
 pytestmark = pytest.mark.real
 
 KILLS = 30
-SIZES = ((BOOK, 270), (TRACKER, 110), (FAULTY, 120))
+SIZES = ((BOOK, 280), (TRACKER, 100), (FAULTY, 120))
 OPENING_SECONDS = 75.0
 """Within this time all conversations begin."""
 
@@ -50,7 +51,7 @@ def run(
 
 
 async def _play(home: Path, servers: Servers) -> Run:
-    async with town(home, servers) as made:
+    async with town(home, servers, follow=2) as made:
         cases = play(seed=3, run=made.mailbox.user.partition("@")[0][-8:], domain=DOMAIN, sizes=SIZES)
         answers = [token for case in cases for act in case.answers("answer") if (token := act.token)]
         spoiling = asyncio.create_task(made.spoil())
