@@ -17,7 +17,7 @@ from contract.ticketing_words import draft, entry, reference
 from inbox_daemon.errors import Credentials, Permanent, Transient
 from inbox_daemon.model import TicketState
 from inbox_daemon.plugins import Context, Secret
-from inbox_ticketing.redmine import plugin
+from inbox_ticketing.redmine import parse, plugin
 from inbox_ticketing.redmine.rest import RestClient
 from real.servers.redmine import RedmineServer
 from support.contexts import lend_context
@@ -99,6 +99,16 @@ async def test_a_citizens_markup_is_shown_as_words(there: Redmine) -> None:
     rest = re.sub(r"<(pre|textarea)\b.*?</\1>", "", page, flags=re.DOTALL)  # the form for editing has the source
     assert "malo.example" not in rest
     assert "alert(1)" not in rest
+
+
+@pytest.mark.parametrize("text_format", ["markdown", "common_mark", "textile"])
+async def test_a_citizens_markup_is_shown_as_words_in_every_formatting(there: Redmine, text_format: str) -> None:
+    words = f"{HOSTILE}\n~~~\n```\n![x](https://malo.example/a.png)\n    ~~~\n> ~~~~~\n<http://malo.example>"
+    html = await there.server.rendered(parse.text_of(entry(reference(), 1, words), text_format), text_format)
+    html = re.sub(r"^<pre>(<code>)?|(</code>)?\s*</pre>\s*$", "", html.strip())
+    assert "<" not in html
+    assert "{{macro_list}}" in html
+    assert html.strip().splitlines()[-1].startswith("[ref:")
 
 
 async def _page(url: str, path: str) -> str:

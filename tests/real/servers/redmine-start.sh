@@ -103,6 +103,7 @@ ACCOUNT=inbox
 KEY=$(cat "$D/inbox.key")
 AGENT_KEY=$(cat "$D/agente.key")
 STRANGER_KEY=$(cat "$D/vecina.key")
+INSTANCE=$INSTANCE
 LOG=$D/puma.log
 C
 cat "$D/env"

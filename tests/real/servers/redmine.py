@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import pytest
 
 from real.servers.launch import server
+
+_RENDER = """
+User.current = User.find_by_login('agente')
+ActiveRecord::Base.transaction do
+  Setting.text_formatting = ENV['AS']
+  words = ENV['WORDS'].dup.force_encoding('UTF-8')
+  $stdout.write ApplicationController.helpers.textilizable(words, project: Project.first)
+  raise ActiveRecord::Rollback
+end
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +39,22 @@ class RedmineServer:
     agent_key: str = field(repr=False)
     stranger_key: str = field(repr=False)
     """Of a user with no role anywhere."""
+    instance: str = ""
+
+    async def rendered(self, text: str, text_format: str) -> str:
+        """What Redmine's pages make of a text under another text formatting than the seeded one; nothing is changed."""
+        process = await asyncio.create_subprocess_exec(
+            *("bundle", "exec", "rails", "runner", _RENDER),
+            cwd="/usr/share/redmine",
+            env=os.environ
+            | {"REDMINE_INSTANCE": self.instance, "RAILS_ENV": "production", "AS": text_format, "WORDS": text},
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        html, said = await process.communicate()
+        assert process.returncode == 0, said.decode("utf-8", "replace")[-500:]
+        return html.decode()
 
     @classmethod
     def of(cls, values: dict[str, str]) -> RedmineServer:
@@ -42,6 +70,7 @@ class RedmineServer:
             key=values["KEY"],
             agent_key=values["AGENT_KEY"],
             stranger_key=values["STRANGER_KEY"],
+            instance=values["INSTANCE"],
         )
 
 
