@@ -15,9 +15,9 @@ from inbox_daemon.mailing import Mailer
 from inbox_daemon.model import EntryId, Reference, TicketId
 from inbox_daemon.plugins import Secret
 from inbox_daemon.settings import Smtp
+from inbox_ticketing._by_mail.compose import ABOVE_HERE, NOTE
+from inbox_ticketing._by_mail.parse import Policy, read
 from inbox_ticketing.mail import plugin
-from inbox_ticketing.mail.compose import ABOVE_HERE, NOTE
-from inbox_ticketing.mail.parse import Policy, read
 from support.contexts import lend_context
 from support.imap_fake import imap_fake
 from support.mail_office_fake import ADDRESS, AUTHSERV, OFFICE, MailOffice

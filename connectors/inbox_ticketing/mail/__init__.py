@@ -4,20 +4,15 @@ from __future__ import annotations
 
 from importlib.resources import files
 
-from inbox_daemon.plugins import Context, TicketingAdapter, TicketingPlugin
-from inbox_ticketing.mail.adapter import CAPABILITIES, Mail
+from inbox_daemon.plugins import TicketingPlugin
+from inbox_ticketing.mail.adapter import CAPABILITIES, build
 from inbox_ticketing.mail.settings import MailSettings
-
-
-def _build(settings: MailSettings, context: Context) -> TicketingAdapter:
-    return Mail(settings, context)
-
 
 plugin = TicketingPlugin(
     kind="mail",
     summary="an office, or a system that takes mail: messages out by mail, answers in by IMAP",
     settings=MailSettings,
-    build=_build,
+    build=build,
     capabilities=CAPABILITIES,
     sample=files(__name__).joinpath("sample.toml").read_text("utf-8"),
 )

@@ -21,8 +21,8 @@ from inbox_daemon.mailing import Mailer
 from inbox_daemon.model import Cursor, MessageKey, TicketUpdate
 from inbox_daemon.plugins import Secret
 from inbox_daemon.settings import Smtp
+from inbox_ticketing._by_mail.cases import Cases
 from inbox_ticketing.mail import plugin
-from inbox_ticketing.mail.adapter import Mail
 from real.servers.fixtures import Dovecot, Mailbox, Postfix
 from support.contexts import lend_context
 
@@ -34,7 +34,7 @@ ANSWER = "La cuadrilla pasa mañana: ¡gracias! 😀\nAtte., Mesa de Entradas"
 
 @dataclass(frozen=True)
 class World:
-    adapter: Mail
+    adapter: Cases
     cases: Mailbox
     office: Mailbox
     postfix: Postfix
@@ -87,7 +87,7 @@ def _mails(mailbox: Mailbox) -> list[EmailMessage]:
 
 
 @asynccontextmanager
-async def opened(cases: Mailbox, postfix: Postfix, **changes: Any) -> AsyncIterator[Mail]:
+async def opened(cases: Mailbox, postfix: Postfix, **changes: Any) -> AsyncIterator[Cases]:
     server = cases.server
     smtp = Smtp(host=postfix.host, port=postfix.smtp_port, tls="none", from_address=cases.user)
     values = {
@@ -103,7 +103,7 @@ async def opened(cases: Mailbox, postfix: Postfix, **changes: Any) -> AsyncItera
     }
     async with lend_context("obras-mail", mail=Mailer(smtp)) as context:
         adapter = plugin.build(plugin.settings.model_validate(values | changes), context)
-        assert isinstance(adapter, Mail)
+        assert isinstance(adapter, Cases)
         try:
             yield adapter
         finally:

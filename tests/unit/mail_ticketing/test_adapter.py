@@ -15,8 +15,8 @@ from contract.ticketing_words import draft, entry, reference, stored
 from inbox_daemon.errors import Credentials, EdgeError, Gone, Permanent, SettingsError, Transient, Uncertain
 from inbox_daemon.model import MessageKey, Ticket
 from inbox_daemon.plugins import Secret
+from inbox_ticketing._by_mail.cases import Cases
 from inbox_ticketing.mail import plugin
-from inbox_ticketing.mail.adapter import Mail
 from support.contexts import lend_context
 from support.imap_fake import BYE, CUT, EVERYTHING, HANG, NO, NOTHING, Folder
 from support.mail_office_fake import MailOffice
@@ -26,8 +26,8 @@ from support.smtp_sink import HANG_UP, SAY_NOTHING
 @dataclass
 class World:
     office: MailOffice
-    make: Callable[..., Mail]
-    mail: Mail
+    make: Callable[..., Cases]
+    mail: Cases
 
     @property
     def agents(self) -> MailBackstage:
@@ -45,11 +45,11 @@ class World:
 @asynccontextmanager
 async def opened() -> AsyncIterator[World]:
     async with mail_office() as office, lend_context("obras-mail", mail=mailer_for(office)) as context:
-        made: list[Mail] = []
+        made: list[Cases] = []
 
-        def make(**changes: Any) -> Mail:
+        def make(**changes: Any) -> Cases:
             adapter = plugin.build(settings_for(office, **changes), context)
-            assert isinstance(adapter, Mail)
+            assert isinstance(adapter, Cases)
             made.append(adapter)
             return adapter
 

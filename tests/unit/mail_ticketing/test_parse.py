@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from inbox_ticketing import mail as package
-from inbox_ticketing.mail.history import own_html, own_words
-from inbox_ticketing.mail.parse import Mail, Policy, read
+from inbox_ticketing import _by_mail as package
+from inbox_ticketing._by_mail.history import own_html, own_words
+from inbox_ticketing._by_mail.parse import Mail, Policy, read
 
 CASES = Path(package.__file__).parent / "testcases"
 CASE, OTHER = "a" * 16, "c" * 16

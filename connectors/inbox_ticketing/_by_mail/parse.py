@@ -15,8 +15,8 @@ from email.header import decode_header
 from email.message import Message
 from email.utils import unquote
 
-from inbox_ticketing.mail.compose import one_line
-from inbox_ticketing.mail.history import own_html, own_words
+from inbox_ticketing._by_mail.compose import one_line
+from inbox_ticketing._by_mail.history import own_html, own_words
 
 MAX_PARTS = 200
 MAX_DEPTH = 20

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import structlog
 
 from inbox_daemon.model import Attachment, Cursor, EntryId, TicketId, TicketUpdate
-from inbox_ticketing.mail import parse
-from inbox_ticketing.mail.book import Book, Copy, opens
-from inbox_ticketing.mail.mailbox import Mailbox, Place, Row
+from inbox_ticketing._by_mail import parse
+from inbox_ticketing._by_mail.book import Book, Copy, opens
+from inbox_ticketing._by_mail.mailbox import Mailbox, Place, Row
 
 PAGE = 40
 """Mails read for one look; more are read at the next."""

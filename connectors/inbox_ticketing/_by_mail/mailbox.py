@@ -22,7 +22,7 @@ from imapclient import IMAPClient, SocketTimeout
 from imapclient.exceptions import IMAPClientAbortError, IMAPClientError, LoginError
 
 from inbox_daemon.errors import Credentials, EdgeError, Transient
-from inbox_ticketing.mail.settings import MailSettings
+from inbox_ticketing._by_mail.settings import CaseMailSettings
 
 T = TypeVar("T")
 NOT_NOW = frozenset({"UNAVAILABLE", "INUSE", "SERVERBUG", "LIMIT", "ALERT", "CONTACTADMIN"})
@@ -56,7 +56,7 @@ class Row:
 class Mailbox:
     """`folder` over one connection, which is made when needed and dropped at every failure. For any thread."""
 
-    def __init__(self, settings: MailSettings, folder: str, *, make: bool = False) -> None:
+    def __init__(self, settings: CaseMailSettings, folder: str, *, make: bool = False) -> None:
         self._settings = settings
         self._folder = folder
         self._make = make
@@ -122,6 +122,10 @@ class Mailbox:
     def unflag(self, uid: int, flag: bytes) -> None:
         """Take a flag off."""
         self._edge(lambda client: client.remove_flags([uid], [flag], silent=True))
+
+    def flag(self, uid: int, flag: bytes) -> None:
+        """Put a flag on."""
+        self._edge(lambda client: client.add_flags([uid], [flag], silent=True))
 
     def delete(self, uids: Sequence[int]) -> None:
         """Delete for good where the server can do that to single mails (UIDPLUS), else as far as `search` sees."""

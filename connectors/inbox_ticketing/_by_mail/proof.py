@@ -11,27 +11,29 @@ from email.message import EmailMessage
 from inbox_daemon.errors import Credentials, Transient
 from inbox_daemon.model import InstanceId, MessageKey, Reference
 from inbox_daemon.plugins import Mail
-from inbox_ticketing.mail import compose
-from inbox_ticketing.mail.book import DRAFT, SEEN, Book
-from inbox_ticketing.mail.mailbox import Mailbox
-from inbox_ticketing.mail.settings import MailSettings
+from inbox_ticketing._by_mail import compose
+from inbox_ticketing._by_mail.book import DRAFT, SEEN, Book
+from inbox_ticketing._by_mail.mailbox import Mailbox
+from inbox_ticketing._by_mail.settings import CaseMailSettings
 
 SUBJECT = "Prueba de conexión de inbox-daemon"
 LOOK_SECONDS = 0.25
 LEFT_OVER = timedelta(hours=1)
 
 
-async def prove(settings: MailSettings, instance: InstanceId, mail: Mail, inbox: Mailbox, books: Mailbox) -> None:
+async def prove(
+    settings: CaseMailSettings, instance: InstanceId, mail: Mail | None, inbox: Mailbox, books: Mailbox
+) -> None:
     """See the module. What is written is deleted again; nothing is mailed to the office."""
-    await mail.check()
     probe = _probe(settings)
     await asyncio.to_thread(_prove_folder, settings, instance, books, probe)
     await asyncio.to_thread(_clear, inbox, "")
-    if settings.probe_seconds:
+    if settings.probe_seconds and mail is not None:
+        await mail.check()
         await _prove_way_back(settings, instance, mail, inbox, probe)
 
 
-def _probe(settings: MailSettings) -> EmailMessage:
+def _probe(settings: CaseMailSettings) -> EmailMessage:
     """A mail of a case that never was."""
     case = compose.token(Reference(f"check/{secrets.token_hex(16)}"))
     outgoing = compose.Outgoing(
@@ -47,7 +49,7 @@ def _probe(settings: MailSettings) -> EmailMessage:
     return compose.build(outgoing, to=to, address=settings.address, plus=settings.plus)
 
 
-def _prove_folder(settings: MailSettings, instance: InstanceId, books: Mailbox, probe: EmailMessage) -> None:
+def _prove_folder(settings: CaseMailSettings, instance: InstanceId, books: Mailbox, probe: EmailMessage) -> None:
     """A copy is found by its Message-ID, once, and another search does not find everything."""
     book = Book(books, settings.address.partition("@")[2])
     identity = str(probe["Message-ID"])
@@ -71,7 +73,7 @@ def _prove_folder(settings: MailSettings, instance: InstanceId, books: Mailbox, 
 
 
 async def _prove_way_back(
-    settings: MailSettings, instance: InstanceId, mail: Mail, inbox: Mailbox, probe: EmailMessage
+    settings: CaseMailSettings, instance: InstanceId, mail: Mail, inbox: Mailbox, probe: EmailMessage
 ) -> None:
     """A mail to a case's address arrives in the folder that answers are read from."""
     await mail.send(probe, sender=settings.address)

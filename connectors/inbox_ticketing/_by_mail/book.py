@@ -12,12 +12,15 @@ from datetime import datetime
 
 from inbox_daemon.errors import Transient
 from inbox_daemon.model import Reference
-from inbox_ticketing.mail import compose, parse
-from inbox_ticketing.mail.mailbox import Mailbox, Place, Row
+from inbox_ticketing._by_mail import compose, parse
+from inbox_ticketing._by_mail.mailbox import Mailbox, Place, Row
 
 DRAFT = rb"\Draft"
 SEEN = rb"\Seen"
+NUMBER = "inbox-ticket-"
+"""Keyword on a copy, with the number that the receiving system gave to the mail."""
 MAX_COPIES = 1000
+_NUMBER = re.compile(rf"(?i){NUMBER}([A-Za-z0-9-]{{1,40}})")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,11 +35,8 @@ class Copy:
     subject: str
     at: datetime
     draft: bool
-
-    @property
-    def number(self) -> str:
-        """The case number that people quote, where this is the opening mail."""
-        return compose.number_of(self.reference)
+    number: str = ""
+    """The ticket that the receiving system said it went into."""
 
 
 class Book:
@@ -72,9 +72,11 @@ class Book:
         found = self._mailbox.search("DRAFT", "HEADER", "Message-ID", message_id.strip("<>"))
         return next((row.uid for row in self._mailbox.rows(found) if parse.message_id(row.head) == message_id), None)
 
-    def sent(self, uid: int) -> None:
-        """The mail server has it."""
+    def sent(self, uid: int, number: str = "") -> None:
+        """It surely left, and got this number over there."""
         with self._mailbox.opened():
+            if number:
+                self._mailbox.flag(uid, f"{NUMBER}{number}".encode("ascii"))
             self._mailbox.unflag(uid, DRAFT)
 
     def drop(self, uids: list[int]) -> None:
@@ -109,6 +111,7 @@ class Book:
             subject=parse.header_text(row.head, "subject"),
             at=row.at,
             draft=DRAFT in row.flags,
+            number=next((one[1] for flag in row.flags if (one := _NUMBER.fullmatch(flag.decode("latin-1")))), ""),
         )
 
 
