@@ -3,6 +3,7 @@
 * durable acknowledgements (signed WhatsApp bodies, SQLite with synchronous=FULL, 64 connections) as a ratio to a
   no-op aiohttp handler, taken in turns
 * start until ready, and resident memory, with both channels configured
+* steps a second into a destination that does nothing, 64 conversations at a time, beside a bare client's requests
 * how fast messages are taken in and become cases, from a backlog and by themselves
 * parsing: a WhatsApp body of 1000 updates, an ordinary mail
 
@@ -12,6 +13,7 @@ Nothing passes or fails here: a shared machine drifts by a third between runs, r
 from __future__ import annotations
 
 import argparse
+import asyncio
 import json
 import statistics
 import sys
@@ -23,11 +25,14 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from structlog.testing import capture_logs
+
 from inbox_channels.email.parse import ParseOptions
 from inbox_channels.email.parse import parse as parse_mail
 from inbox_channels.whatsapp.parse import parse as parse_whatsapp
 from inbox_channels.whatsapp.settings import WhatsAppSettings
 from inbox_daemon.model import Envelope, InstanceId
+from load.dispatching import dispatched
 from load.installation import Shot, Writer, daemon, noop, shoot
 from load.report import Figures, print_imports, print_report
 from support.daemon import Daemon, eventually
@@ -138,6 +143,20 @@ def _flood(running: Daemon, messages: int, folder: Path) -> Figures:
     }
 
 
+def dispatching(folder: Path, *, times: int, messages: int = 15) -> Figures:
+    """Steps a second into a destination that does nothing, and those of a bare client, in turns."""
+    runs = []
+    with noop() as (port, _), capture_logs():  # a line for each step would be most of the work
+        for number in range(times):
+            home = folder / f"dispatch{number}"
+            home.mkdir()
+            runs.append(asyncio.run(dispatched(home, port, conversations=CONNECTIONS, messages=messages)))
+    return {
+        **_spread("dispatched_per_second", [run["dispatched_per_second"] for run in runs]),
+        "bare_client_per_second": statistics.median(run["bare_client_per_second"] for run in runs),
+    }
+
+
 def parsing(*, seconds: float) -> Figures:
     """Milliseconds for one WhatsApp body of 1000 updates, and for one ordinary mail."""
     people, now = citizens(50), datetime.now(UTC)
@@ -192,6 +211,7 @@ def main() -> None:
             print_imports(imports(folder))
             return
         found = acknowledgements(folder, rounds=args.rounds, seconds=args.seconds, watch_seconds=6.0)
+        found |= dispatching(folder, times=args.rounds)
         found |= starts(folder, times=args.starts, messages=1000) | parsing(seconds=1.0)
     print_report(found, CONNECTIONS)
     if args.json:

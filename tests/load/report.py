@@ -7,7 +7,7 @@ from collections import Counter
 
 Figures = dict[str, float]
 
-AIM_RATIO, AIM_READY_SECONDS, AIM_MEGABYTES = 0.35, 2.0, 130.0
+AIM_RATIO, AIM_READY_SECONDS, AIM_MEGABYTES, AIM_DISPATCHED = 0.35, 2.0, 130.0, 300.0
 
 
 def print_report(found: Figures, connections: int) -> None:
@@ -38,6 +38,10 @@ def print_report(found: Figures, connections: int) -> None:
     line("  memory after that load", f"{found['resident_mb_after_load']:.0f}", "MB")
     taken_in, delivered = found["backlog_taken_in_per_second"], found["backlog_delivered_per_second"]
     line("  that backlog: taken in", f"{taken_in:,.0f}", "/s", f"and at the same time {delivered:,.0f} /s became cases")
+    met = aim(found["dispatched_per_second"] >= AIM_DISPATCHED, f"at least {AIM_DISPATCHED:g}")
+    span_dispatched = span("dispatched_per_second", ".0f")
+    line("dispatch into a stub", f"{found['dispatched_per_second']:,.0f}", "/s", span_dispatched + met)
+    line("  a bare client beside it", f"{found['bare_client_per_second']:,.0f}", "/s")
     met = aim(found["ready_seconds_max"] < AIM_READY_SECONDS, f"under {AIM_READY_SECONDS:g} s")
     line("start until ready", f"{found['ready_seconds']:.2f}", "s", span("ready_seconds", ".2f") + met)
     met = aim(found["resident_mb_max"] < AIM_MEGABYTES, f"under {AIM_MEGABYTES:g} MB")

@@ -20,8 +20,10 @@ def test_every_acknowledged_request_is_found_on_disk(folder: Path, capsys: pytes
     assert found["acknowledged"] == found["on_disk"] > bench.CONNECTIONS
     assert found["refused"] == 0
     assert found["ratio"] == found["durable_per_second"] / found["noop_per_second"]
+    found |= bench.dispatching(folder, times=1, messages=2)
     found |= bench.starts(folder, times=1, messages=20) | bench.parsing(seconds=0.01)
     assert found["messages_to_cases_per_second"] > 0
+    assert found["dispatched_per_second"] > 0
     assert all(value >= 0 for value in found.values())
     print_report(found, bench.CONNECTIONS)
     printed = capsys.readouterr().out
@@ -31,12 +33,13 @@ def test_every_acknowledged_request_is_found_on_disk(folder: Path, capsys: pytes
 
 
 def test_a_loss_is_shouted(capsys: pytest.CaptureFixture[str]) -> None:
-    names = ["noop_per_second", "durable_per_second", "ratio", "ready_seconds", "resident_mb"]
+    names = ["noop_per_second", "durable_per_second", "ratio", "ready_seconds", "resident_mb", "dispatched_per_second"]
     found = dict.fromkeys([*names, *(f"{name}_{end}" for name in names for end in ("min", "max"))], 1.0)
     for server in ("noop", "durable"):
         found |= dict.fromkeys([f"{server}_{what}" for what in ("p50_ms", "p99_ms", "cpu_us", "generator_cpu_us")], 1.0)
     for name in ("backlog_taken_in", "backlog_delivered", "messages_to_cases"):
         found[f"{name}_per_second"] = 1.0
+    found["bare_client_per_second"] = 1.0
     found |= {"resident_mb_after_load": 1.0, "resident_mb_after_messages": 1.0, "messages": 1}
     found |= {"whatsapp_1000_updates_ms": 1.0, "mail_ms": 1.0, "refused": 0, "acknowledged": 7, "on_disk": 6}
     print_report(found, 64)

@@ -73,6 +73,7 @@ class Pipes:
         on_unknown: Any = "park",
         order_grace: timedelta = timedelta(0),
         folder: Path = Path("/nonexistent"),
+        parallel: int = 8,
         plugin: ChannelPlugin[Any] = whatsapp,
         channel: MemoryChannel | None = None,
         ways: Ways | None = None,
@@ -89,6 +90,7 @@ class Pipes:
         self.texts = Texts.load("es-AR", {}, ZONE)
         self.reporting = Reporting(report=["accepted", "delivered", "read"], delay=timedelta(0))
         self._policy, self._attempt, self._folder = policy, attempt, folder
+        self._parallel = parallel
         filing = Filing(
             rules=rules,
             default=default,
@@ -141,7 +143,7 @@ class Pipes:
             node=self.node,
             policy=self._policy,
             attempt=self._attempt,
-            parallel=8,
+            parallel=self._parallel,
             observe=lambda lane, outcome, seconds: None,
             gap=_no_wait,
         )
