@@ -32,7 +32,7 @@ from inbox_daemon.model import (
     Written,
 )
 from inbox_daemon.plugins import Capabilities, Context, Secret, WebhookRequest
-from inbox_ticketing.webhook import parse, signing
+from inbox_ticketing.webhook import events, parse, signing
 from inbox_ticketing.webhook.calls import Calls
 from inbox_ticketing.webhook.proof import prove
 from inbox_ticketing.webhook.settings import WebhookSettings
@@ -100,7 +100,7 @@ class Webhook:
 
     async def open_ticket(self, draft: Draft) -> Ticket:
         """Post `ticket.opened`. A receiver that says no ticket id is known by our reference."""
-        data = parse.opening(draft, instance=self._name, queue=self._settings.queue)
+        data = events.opening(draft, instance=self._name, queue=self._settings.queue)
         outcome = await self._post("ticket.opened", draft.first, data)
         if outcome.ticket is not None:
             return outcome.ticket.ticket
@@ -120,7 +120,7 @@ class Webhook:
 
     async def attach(self, ticket: Ticket, entry: Entry, file: StoredFile) -> Written:
         """Post `file.added`, with the bytes in it or with a link to them."""
-        told = parse.file_of(file)
+        told = events.file_of(file)
         if self._settings.files == "link":
             told["url"] = self._context.file_link(file)
         else:
@@ -133,7 +133,7 @@ class Webhook:
         if state is TicketState.DELETED:
             raise Permanent(f"{self._name}: tickets are not deleted from here")
         data = {"destination": self._name, "ticket": _named(ticket), "state": state.value}
-        body = parse.event("state.changed", self._context.now(), data)
+        body = events.event("state.changed", self._context.now(), data)
         await self._calls.post(f"state~{secrets.token_hex(12)}", body)
 
     def _into(self, ticket: Ticket, entry: Entry) -> dict[str, object]:
@@ -141,11 +141,11 @@ class Webhook:
             "destination": self._name,
             "ticket": _named(ticket),
             "if_closed": "reopen" if self._settings.closed == "append" else "refuse",
-            "entry": parse.entry_of(entry),
+            "entry": events.entry_of(entry),
         }
 
     async def _post(self, kind: str, entry: Entry, data: dict[str, object]) -> parse.Outcome:
-        return await self._calls.post(parse.event_id(entry.key), parse.event(kind, entry.sent_at, data))
+        return await self._calls.post(events.event_id(entry.key), events.event(kind, entry.sent_at, data))
 
     def _written(self, ticket: Ticket, outcome: parse.Outcome) -> Written:
         if self._settings.read_url is not None and (outcome.ticket is None or outcome.entry is None):

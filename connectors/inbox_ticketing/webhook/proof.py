@@ -11,7 +11,7 @@ import secrets
 from inbox_daemon.errors import Credentials, EdgeError, Permanent, Transient, Uncertain
 from inbox_daemon.model import CaseNumber, Draft, Entry, MessageKey, Reference, Ticket, TicketState
 from inbox_daemon.plugins import Context, TicketingAdapter
-from inbox_ticketing.webhook import parse
+from inbox_ticketing.webhook import events
 from inbox_ticketing.webhook.calls import Calls
 from inbox_ticketing.webhook.settings import WebhookSettings
 
@@ -36,7 +36,7 @@ async def prove(adapter: TicketingAdapter, settings: WebhookSettings, calls: Cal
 
 async def _ping(settings: WebhookSettings, calls: Calls, context: Context) -> None:
     at = context.now()
-    body = parse.event("inbox.ping", at, {"destination": context.instance, "queue": settings.queue})
+    body = events.event("inbox.ping", at, {"destination": context.instance, "queue": settings.queue})
     await calls.post(f"ping~{secrets.token_hex(12)}", body)
     if not settings.checks_signatures:
         return
@@ -70,8 +70,8 @@ async def _write(
     key = MessageKey(f"{reference}-{secrets.token_hex(6)}.m1")
     first = Entry(key=key, heading=SUBJECT, body=TEXT, sent_at=context.now(), automatic=True)
     draft = Draft(reference=reference, case_number=CaseNumber(reference), subject=SUBJECT, first=first)
-    data = parse.opening(draft, instance=context.instance, queue=settings.queue, test=True)
-    await calls.post(parse.event_id(key), parse.event("ticket.opened", first.sent_at, data))
+    data = events.opening(draft, instance=context.instance, queue=settings.queue, test=True)
+    await calls.post(events.event_id(key), events.event("ticket.opened", first.sent_at, data))
     ticket: Ticket | None = await adapter.find(reference)
     if ticket is None:
         raise Credentials(

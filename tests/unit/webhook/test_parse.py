@@ -12,6 +12,7 @@ import pytest
 import inbox_ticketing.webhook as package
 from contract.ticketing_words import draft, entry
 from inbox_daemon.model import MessageKey, Reference, StoredFile, TicketState
+from inbox_ticketing.webhook import events as sending
 from inbox_ticketing.webhook import parse
 from support.webhook_schema import problems
 
@@ -27,24 +28,24 @@ def recorded(name: str) -> Any:
 
 def events() -> dict[str, dict[str, object]]:
     into = {"destination": "obras", "ticket": {"id": "7", "number": "OP-7"}}
-    about: dict[str, object] = {**into, "if_closed": "reopen", "entry": parse.entry_of(entry(CASE, 2))}
+    about: dict[str, object] = {**into, "if_closed": "reopen", "entry": sending.entry_of(entry(CASE, 2))}
     return {
         "inbox.ping": {"destination": "obras", "queue": ""},
-        "ticket.opened": parse.opening(draft(CASE), instance="obras", queue="Reclamos"),
+        "ticket.opened": sending.opening(draft(CASE), instance="obras", queue="Reclamos"),
         "entry.added": about,
         "note.added": {**about, "if_closed": "stay"},
-        "file.added": {**about, "file": {**parse.file_of(FILE), "content": "YWJj"}},
+        "file.added": {**about, "file": {**sending.file_of(FILE), "content": "YWJj"}},
         "state.changed": {**into, "state": "solved"},
     }
 
 
 @pytest.mark.parametrize("kind", events())
 def test_each_event_is_as_the_schema_says(kind: str) -> None:
-    assert problems("event", json.loads(parse.event(kind, NOW, events()[kind]))) == []
+    assert problems("event", json.loads(sending.event(kind, NOW, events()[kind]))) == []
 
 
 def test_the_schema_refuses_what_it_should() -> None:
-    event = json.loads(parse.event("ticket.opened", NOW, events()["ticket.opened"]))
+    event = json.loads(sending.event("ticket.opened", NOW, events()["ticket.opened"]))
     del event["data"]["ticket"]["reference"]
     assert problems("event", event) != []
     assert problems("event", {"type": "other", "timestamp": "", "data": {}}) != []
@@ -58,7 +59,7 @@ def test_each_recorded_case_is_as_the_schema_says(name: str) -> None:
 
 def test_the_id_of_an_event_has_no_dot_and_is_its_keys_own() -> None:
     keys = ["4F7K2-8.m7", "4F7K2-8~m7", "4F7K2-8~2Em7", "4F7K2-8%7Em7", "4F7K2-8..m7", "4F7K2-8/x.m7", "ñ.m1"]
-    ids = [parse.event_id(key) for key in keys]
+    ids = [sending.event_id(key) for key in keys]
     assert ids[0] == "4F7K2-8~m7"
     assert len(set(ids)) == len(keys)
     assert all(one.isascii() and not set(one) & set(". \r\n") for one in ids)
@@ -208,4 +209,4 @@ def test_an_entry_written_under_a_key_is_ours_once() -> None:
     ],
 )
 def test_a_file_has_a_fit_name(name: str, expected: str) -> None:
-    assert parse.file_name(name) == expected
+    assert sending.file_name(name) == expected
