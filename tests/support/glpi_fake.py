@@ -96,7 +96,7 @@ class GlpiState:
     """Apache before PHP-FPM does, as delivered."""
     clock_zone: ZoneInfo = ZONE
     broken_writes: list[str] = field(default_factory=list)
-    """What the next writes answer after they were done: `404`, `empty` or `lone`."""
+    """What the next writes answer after they were done: `404`, `sql` or `empty`."""
 
     def table(self, itemtype: str) -> list[Record]:
         return self.tables.setdefault(itemtype, [])
@@ -160,7 +160,7 @@ class GlpiState:
         followup = self.insert("ITILFollowup", **fields)
         followup.update(date_mod=now)
         ticket["date_mod"] = now
-        if given.get("add_reopen") and self.reopens and ticket["status"] in {5, 6}:
+        if given.get("add_reopen") and self.reopens and ticket["status"] in {4, 5, 6}:
             self.set_status(ticket, 1, user)
         if self.copies_to_sons and not followup["sourceitems_id"]:
             for son in self.merged_into(ticket["id"]):

@@ -125,7 +125,7 @@ class Glpi:
         )
 
     async def append(self, ticket: Ticket, entry: Entry) -> Written:
-        """Add a public followup; asks for reopening where the ticket has ended."""
+        """Add a public followup; asks for reopening where the ticket has ended, or waits for the citizen."""
         row = await self._target(ticket)
         return await self._add(row, texts.content_of(entry), public=True)
 
@@ -167,7 +167,7 @@ class Glpi:
             "content": content,
             "is_private": 0 if public else 1,
         }
-        if reopens:
+        if reopens or (public and row.state is TicketState.WAITING):  # GLPI does so itself for requesters only
             fields["add_reopen"] = 1
         try:
             answer = await self._rest.send("POST", "/ITILFollowup", fields)

@@ -72,7 +72,8 @@ def raise_for(answer: Answer, where: str, *, write: bool) -> None:
     """Raise what an answer that is no success means.
 
     Only GLPI's own refusals (an array with a code) prove that nothing was done: a proxy's may follow after the work,
-    and GLPI itself was seen to answer 404 after having stored a followup (its issue 24506).
+    and GLPI itself was seen to answer 404 after having stored a followup (its issue 24506), and a refusal that told of
+    MySQL after having stored an item whose plug-in failed then.
     """
     if 200 <= answer.status < 300 and answer.status != 207 and not answer.code:
         return
@@ -80,7 +81,7 @@ def raise_for(answer: Answer, where: str, *, write: bool) -> None:
     status, unclear = answer.status, Uncertain if write else Transient
     if status == 429:
         raise Transient(f"{where} asks to slow down (429)", retry_after=_retry_after(answer))
-    if status >= 500 or status in {207, 408} or (status == 404 and write) or not answer.code:
+    if status >= 500 or status in {207, 408} or (status == 404 and write) or not answer.code or _is_of_database(answer):
         if status == 413:
             raise Permanent(f"{where} takes no request of this size (413)", told="es demasiado grande para GLPI")
         if write:
@@ -88,6 +89,11 @@ def raise_for(answer: Answer, where: str, *, write: bool) -> None:
         raise Transient(f"{where} failed with status {status}", retry_after=_retry_after(answer))
     said = f": {answer.words}" if answer.words else ""
     raise Permanent(f"{where} refuses the request ({status} {answer.code}){said}", told="GLPI no lo acepta")
+
+
+def _is_of_database(answer: Answer) -> bool:
+    """Whether GLPI hit an error of MySQL: then what a plug-in was to add is missing, and the rest may stand."""
+    return answer.code == "ERROR_SQL" or "sql" in answer.words.lower()
 
 
 def _raise_for_entry(answer: Answer, where: str) -> None:

@@ -127,7 +127,10 @@ class RestClient:
             if not self._token:
                 headers = {"Authorization": f"user_token {self._settings.user_token.reveal()}"}
                 answer = await self._once("GET", "/initSession", headers, write=False)
-                raise_for(answer, self.where, write=False)
+                try:
+                    raise_for(answer, self.where, write=False)
+                except Permanent as error:  # such as ERROR_LOGIN_WITH_TOKEN_DISABLED
+                    raise Credentials(f"{error}. See that Setup > General > API allows external tokens") from error
                 token = answer.json.get("session_token") if isinstance(answer.json, dict) else None
                 if not isinstance(token, str) or not token:
                     raise Transient(f"{self.where} gave no session (a login page, a proxy's page?)")

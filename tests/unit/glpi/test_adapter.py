@@ -163,7 +163,7 @@ async def test_a_token_taken_away_meanwhile_is_credentials(glpi: Glpi) -> None:
         await adapter.append(ticket, entry(reference(), 2))
 
 
-@pytest.mark.parametrize("answer", ["404", "empty"])
+@pytest.mark.parametrize("answer", ["404", "sql", "empty"])
 async def test_a_write_answered_as_if_it_had_failed_is_unclear_and_found(glpi: Glpi, answer: str) -> None:
     adapter, case = glpi.adapter(), reference()
     ticket = await adapter.open_ticket(draft(case))

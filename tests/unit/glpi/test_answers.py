@@ -163,3 +163,14 @@ async def test_bytes_that_are_not_those_that_glpi_keeps_are_an_error(glpi: Glpi)
     attachment = Attachment(filename="a.pdf", media_type="application/pdf", remote=str(document["id"]))
     with pytest.raises(Transient, match="did not come"):
         _ = [piece async for piece in glpi.adapter().fetch(attachment)]
+
+
+async def test_a_ticket_that_waits_for_the_citizen_waits_no_more(glpi: Glpi) -> None:
+    adapter, case = glpi.adapter(), reference()
+    ticket = await adapter.open_ticket(draft(case))
+    await adapter.set_state(ticket, TicketState.WAITING)
+    await adapter.note(ticket, entry(case, 2))
+    assert glpi.ticket(ticket.id)["status"] == 4
+    written = await adapter.append(ticket, entry(case, 3))
+    assert not written.reopened
+    assert glpi.ticket(ticket.id)["status"] == 1
