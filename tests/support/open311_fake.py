@@ -42,6 +42,7 @@ class Fault(StrEnum):
     NEVER_AN_ID = "a token instead of an id, which never comes"
     WRAPPED = "lists stand inside an object"
     OTHER_REQUEST = "answers another request than the one asked for"
+    DONE_AND_404 = "an update is taken and answered with 404"
     SLOWS_DOWN = "429"
 
 

@@ -115,6 +115,8 @@ async def add_update(request: web.Request) -> web.Response:
         return _error(404, "Resource not found")
     media_url = str(form.get("media_url", ""))
     made = city.update(found, str(form["status"]), str(form["description"]), by_api=True, media_url=media_url)
+    if Fault.DONE_AND_404 in city.faults:
+        return _error(404, "Resource not found")
     number = "" if Fault.SAYS_NO_ID in city.faults else str(made.number)
     return _list(city, "service_request_updates", [{"update_id": number}])
 

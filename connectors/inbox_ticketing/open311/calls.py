@@ -132,9 +132,11 @@ class Calls:
         unclear = (
             Uncertain(f"{place} failed at {what} ({status})") if write else Transient(f"{place} failed ({status})")
         )
-        if status >= 500 or status == 408:  # validation, too, ends in 500 here and there (6aika)
+        # Validation, too, ends in 500 here and there (6aika); open311-adapter says 404 when its own code gives nothing
+        # back, whatever that has done before.
+        if status >= 500 or status == 408 or (status == 404 and write):
             raise unclear
-        if 300 <= status < 400 or status == 405 or (status == 404 and not write):
+        if 300 <= status < 400 or status in {404, 405}:
             raise Credentials(f"{place} has no {what} there ({status}). Compare `url`; only .json is spoken here")
         if not 200 <= status < 300:
             raise Permanent(f"{place} refuses {what} ({status})", told="el sistema de destino lo rechaza")

@@ -42,8 +42,10 @@ async def _ping(settings: WebhookSettings, calls: Calls, context: Context) -> No
         return
     try:
         await calls.post(f"ping~{secrets.token_hex(12)}", body, wrongly=True)
-    except (Transient, Uncertain):
+    except Transient:
         raise
+    except Uncertain as error:
+        raise Uncertain(f"{error}, when asked with a wrong signature. Have the receiver answer 401 to it") from None
     except EdgeError:
         return  # refused, as it must be
     raise Credentials(

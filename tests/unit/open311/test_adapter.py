@@ -90,11 +90,12 @@ async def test_a_request_without_an_id_is_found_by_its_text(endpoint: tuple[City
     assert ticket.id == str(city.requests[0].number)
 
 
-async def test_an_update_without_an_id_is_uncertain(endpoint: tuple[City, Build]) -> None:
+@pytest.mark.parametrize("fault", [Fault.SAYS_NO_ID, Fault.DONE_AND_404])
+async def test_an_update_that_is_not_confirmed_is_uncertain(endpoint: tuple[City, Build], fault: Fault) -> None:
     city, build = endpoint
     adapter, case = build(), reference()
     ticket = await adapter.open_ticket(draft(case))
-    city.faults = {Fault.SAYS_NO_ID}
+    city.faults = {fault}
     with pytest.raises(Uncertain):
         await adapter.append(ticket, entry(case, 2))
     assert await adapter.find_entry(ticket, MessageKey(f"{case}.m2")) is not None
