@@ -198,9 +198,15 @@ class Redmine:
             return Written(ticket=replace(before, open=before.open or ended), entry=None, reopened=ended)
         found = parse.entry_of(after, key, me)
         if not isinstance(found, parse.Journal):
+            known = {one.id for one in issue.journals}
+            cut = any(one.user == me and one.notes and one.id not in known for one in after.journals)
             raise Credentials(
-                f"{self._context.instance}: Redmine took a note into issue {issue.id} and did not keep it. Give the "
-                f"role of {self._settings.account!r} the permission Add notes"
+                f"{self._context.instance}: Redmine took a note into issue {issue.id} and "
+                + (
+                    "kept a part of it. Convert its database (MySQL, MariaDB) to utf8mb4"
+                    if cut
+                    else f"did not keep it. Give the role of {self._settings.account!r} the permission Add notes"
+                )
             )
         if private and found.private is not True:
             raise Credentials(

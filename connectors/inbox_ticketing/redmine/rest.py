@@ -206,7 +206,7 @@ class RestClient:
             # somebody saved the issue in the same moment (optimistic locking): all of ours is rolled back
             raise Transient(f"{where} says that the issue was changed meanwhile (status {status})")
         said = f": {'; '.join(answer.errors)}" if answer.errors else ""
-        raise Permanent(f"{where} refuses the request (status {status}){said}")
+        raise Permanent(f"{where} refuses the request (status {status}){said}", told="el sistema lo rechazó")
 
 
 async def _bounded(response: aiohttp.ClientResponse) -> bytes | None:

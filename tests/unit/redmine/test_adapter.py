@@ -82,7 +82,7 @@ def _shut(state: RedmineState) -> None:
         (_wordless, "Add notes"),
         (_indiscreet, "Set notes as private"),
         (_unclosing, "workflow"),
-        (_cutting, "Add notes|utf8mb4"),
+        (_cutting, "utf8mb4"),
         (_public, "public_project"),
         (_shut, "closed or archived"),
     ],
