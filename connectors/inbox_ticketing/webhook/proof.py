@@ -1,7 +1,8 @@
-"""The self-check: the receiver takes events, refuses what is wrongly signed, and finds what was written.
+"""The self-check: the receiver takes events, refuses what is wrongly signed, finds what was written, and does it once.
 
-The first check of an instance with a look-up opens one ticket marked `test` and closes it. It stays as the proof that
-every later check finds without writing; a receiver may keep it out of its agents' sight, but must go on finding it.
+The first check of an instance with a look-up opens one ticket marked `test`, closes it, and sends it one note twice. It
+stays as the proof that every later check finds without writing; a receiver may keep it out of its agents' sight, but must
+go on finding it.
 """
 
 from __future__ import annotations
@@ -31,7 +32,9 @@ async def prove(adapter: TicketingAdapter, settings: WebhookSettings, calls: Cal
     except Permanent:  # two nodes made their first check at once: found, which is all that is asked
         return
     if ticket is None:
-        await _write(adapter, reference, settings, calls, context)
+        ticket = await _write(adapter, reference, settings, calls, context)
+    if settings.keeps_ids:
+        await _once(adapter, ticket, reference, calls, context)
 
 
 async def _ping(settings: WebhookSettings, calls: Calls, context: Context) -> None:
@@ -68,13 +71,13 @@ async def _filters(calls: Calls, context: Context) -> None:
 
 async def _write(
     adapter: TicketingAdapter, reference: Reference, settings: WebhookSettings, calls: Calls, context: Context
-) -> None:
+) -> Ticket:
     key = MessageKey(f"{reference}-{secrets.token_hex(6)}.m1")
     first = Entry(key=key, heading=SUBJECT, body=TEXT, sent_at=context.now(), automatic=True)
     draft = Draft(reference=reference, case_number=CaseNumber(reference), subject=SUBJECT, first=first)
     data = events.opening(draft, instance=context.instance, queue=settings.queue, test=True)
     await calls.post(events.event_id(key), events.event("ticket.opened", first.sent_at, data))
-    ticket: Ticket | None = await adapter.find(reference)
+    ticket = await adapter.find(reference)
     if ticket is None:
         raise Credentials(
             f"{context.instance}: a ticket was opened with the reference {reference} and is not found again. "
@@ -85,9 +88,41 @@ async def _write(
             f"{context.instance}: the first entry of ticket {ticket.number} is not found by its key. "
             "Have the receiver keep `entry.key` and answer it to `ask=entry` with the author's role inbox"
         )
+    await _close(adapter, ticket, reference, context)
+    return ticket
+
+
+async def _close(adapter: TicketingAdapter, ticket: Ticket, reference: Reference, context: Context) -> None:
     try:
         await adapter.set_state(ticket, TicketState.CLOSED)
+        after = await adapter.find(reference)
     except Permanent as error:
         raise Credentials(
             f"{context.instance}: ticket {ticket.number} cannot be closed. Have the receiver take state.changed"
+        ) from error
+    if after is None or after.open:
+        raise Credentials(
+            f"{context.instance}: the receiver took state.changed for ticket {ticket.number}, and it is as before. "
+            "Have it keep `state`, and answer it to `ask=ticket`"
+        )
+
+
+async def _once(
+    adapter: TicketingAdapter, ticket: Ticket, reference: Reference, calls: Calls, context: Context
+) -> None:
+    """One note stands in the proof, though it was sent twice under one webhook-id."""
+    key = MessageKey(f"{reference}-{ticket.id}.n1")
+    note = Entry(key=key, heading=SUBJECT, body=TEXT, sent_at=context.now(), automatic=True)
+    named = {"id": ticket.id, "number": ticket.number}
+    data = {"destination": context.instance, "ticket": named, "if_closed": "stay", "entry": events.entry_of(note)}
+    body = events.event("note.added", note.sent_at, data)
+    try:
+        if await adapter.find_entry(ticket, key) is None:
+            await calls.post(events.event_id(key), body)
+            await calls.post(events.event_id(key), body)
+            await adapter.find_entry(ticket, key)
+    except Permanent as error:
+        raise Credentials(
+            f"{context.instance}: the receiver does an event again that comes again. Have it keep each webhook-id with "
+            f"its answer; or configure keeps_ids = false, and take one note out of ticket {ticket.number}"
         ) from error

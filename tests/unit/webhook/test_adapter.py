@@ -57,6 +57,8 @@ async def test_the_check_leaves_one_closed_test_ticket_and_then_only_reads(recei
         (Breach.FORGETS_REFERENCE, "ticket.reference"),
         (Breach.FORGETS_KEY, "entry.key"),
         (Breach.DOES_NOTHING, "not found again"),
+        (Breach.FORGETS_IDS, "keeps_ids"),
+        (Breach.KEEPS_STATE, "as before"),
         (Breach.SIGNS_OFF, "takes no events"),
         (Breach.NO_LOOK_UP, "read_url"),
     ],
@@ -68,6 +70,16 @@ async def test_the_check_tells_each_breach(receiver: tuple[Office, Build], breac
     office.breaches = {breach}
     with pytest.raises(Credentials, match=told):
         await build().check()
+
+
+async def test_a_double_goes_on_being_told_and_may_be_allowed(receiver: tuple[Office, Build]) -> None:
+    office, build = receiver
+    office.breaches = {Breach.FORGETS_IDS}
+    for _ in range(2):
+        with pytest.raises(Credentials, match="webhook-id"):
+            await build().check()
+    assert len(office.lines) == 4  # the opening, the closing, and a note that stands twice
+    await build(keeps_ids=False).check()
 
 
 async def test_a_receiver_behind_a_guard_may_be_let_off(receiver: tuple[Office, Build]) -> None:
