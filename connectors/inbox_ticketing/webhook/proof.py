@@ -1,8 +1,8 @@
 """The self-check: the receiver takes events, refuses what is wrongly signed, finds what was written, and does it once.
 
-The first check of an instance with a look-up opens one ticket marked `test`, closes it, and sends it one note twice. It
-stays as the proof that every later check finds without writing; a receiver may keep it from its agents' sight, but goes on
-finding it.
+The first check of an instance with a look-up opens one ticket marked `test`, closes it, and sends it one note twice.
+It stays as the proof that every later check finds without writing; a receiver may keep it from its agents' sight, but
+goes on finding it.
 """
 
 from __future__ import annotations
