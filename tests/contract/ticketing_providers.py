@@ -21,6 +21,7 @@ from contract.glpi_provider import glpi_10, glpi_11
 from contract.mail_provider import to_an_office
 from contract.memory_provider import MEMORY_CAPABILITIES, in_memory
 from contract.open311_provider import to_a_city
+from contract.osticket_provider import over_the_osticket_fake
 from contract.redmine_provider import over_a_real_redmine, over_the_fake_redmine
 from contract.request_tracker_provider import over_the_fake, over_the_real_one
 from contract.ticketbook_provider import over_a_file
@@ -31,6 +32,7 @@ from contract.znuny_provider import over_the_fake as over_the_fake_znuny
 from inbox_ticketing.glpi import plugin as glpi
 from inbox_ticketing.mail import plugin as mail
 from inbox_ticketing.open311 import plugin as open311
+from inbox_ticketing.osticket import plugin as osticket
 from inbox_ticketing.redmine import plugin as redmine
 from inbox_ticketing.request_tracker import plugin as request_tracker
 from inbox_ticketing.ticketbook import plugin as ticketbook
@@ -58,6 +60,13 @@ PROVIDERS = (
     ),
     Provider(name="zammad", open=over_a_fake_zammad, capabilities=zammad.capabilities, hints=True),
     Provider(name="open311", open=to_a_city, capabilities=open311.capabilities, rich=False),
+    Provider(
+        name="osticket",
+        open=over_the_osticket_fake,
+        capabilities=osticket.capabilities,
+        network=False,
+        closes=False,
+    ),
     Provider(name="ticketbook", open=over_a_file, capabilities=ticketbook.capabilities, network=False, rich=False),
     Provider(name="glpi-10", open=glpi_10, capabilities=glpi.capabilities, hints=True),
     Provider(name="glpi-11", open=glpi_11, capabilities=glpi.capabilities, hints=True),

@@ -50,6 +50,9 @@ class Carrier(Protocol):
     async def check(self) -> None:
         """Prove that it could, without doing it."""
 
+    def fit(self, outgoing: compose.Outgoing) -> compose.Outgoing:
+        """What of it reaches the office whole. Raises `Permanent` where it can't be made to."""
+
     async def carry(self, mail: EmailMessage, sender: str) -> str:
         """One attempt: the number that the system gave, or nothing. Raises `EdgeError`; `Uncertain` where it may be."""
 
@@ -185,7 +188,7 @@ class Cases:
     async def _send(self, outgoing: compose.Outgoing) -> str:
         """Note in the book, mail, note that it left. What provably never left is taken out of the book again."""
         settings = self._settings
-        mail = compose.build(outgoing, to=self._to, address=settings.address, plus=settings.plus)
+        mail = compose.build(self._carrier.fit(outgoing), to=self._to, address=settings.address, plus=settings.plus)
         identity = compose.message_id(outgoing.token, outgoing.key, self._domain)
         uid = await self._call(lambda: self._book.begin(mail.as_bytes(), identity))
         sender = compose.own_address(settings.address, outgoing.token, plus=settings.plus)

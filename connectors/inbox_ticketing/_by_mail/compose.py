@@ -27,6 +27,7 @@ KEY_HEADER = "X-Inbox-Key"
 KIND_HEADER = "X-Inbox-Kind"
 ABOVE_HERE = "▔▔▔ Responda por encima de esta línea ▔▔▔"
 """Begins every mail: where an answer repeats it, what follows is ours."""
+WHOLE_NAME = "mensaje-completo.txt"
 NOTE = "Nota para la oficina: no es un mensaje del vecino."
 
 Kind = Literal["open", "message", "note", "file"]
@@ -49,6 +50,8 @@ class Outgoing:
     references: tuple[str, ...] = ()
     file: StoredFile | None = None
     content: bytes = field(default=b"", repr=False)
+    whole: str = field(default="", repr=False)
+    """The text once more, as a file, for a system that drops characters of it."""
 
 
 def token(reference: Reference) -> str:
@@ -178,4 +181,7 @@ def build(mail: Outgoing, *, to: str, address: str, plus: bool) -> EmailMessage:
     if mail.file is not None:
         main, sub = file_type(mail.file)
         made.add_attachment(mail.content, maintype=main, subtype=sub, filename=file_name(mail.file))
+    if mail.whole:
+        raw = mail.whole.encode("utf-8")
+        made.add_attachment(raw, maintype="text", subtype="plain", filename=WHOLE_NAME, params={"charset": "utf-8"})
     return made

@@ -9,7 +9,7 @@ from inbox_daemon.errors import SettingsError
 from inbox_daemon.plugins import Capabilities, Context
 from inbox_daemon.plugins import Mail as MailServer
 from inbox_ticketing._by_mail.cases import Cases
-from inbox_ticketing._by_mail.compose import MAX_SUBJECT_BYTES
+from inbox_ticketing._by_mail.compose import MAX_SUBJECT_BYTES, Outgoing
 from inbox_ticketing.mail.settings import MailSettings
 
 CAPABILITIES = Capabilities(
@@ -40,6 +40,10 @@ class BySmtp:
     async def check(self) -> None:
         """Log in and out."""
         await self._server.check()
+
+    def fit(self, outgoing: Outgoing) -> Outgoing:
+        """Mail takes everything."""
+        return outgoing
 
     async def carry(self, mail: EmailMessage, sender: str) -> str:
         """Mail gets no number."""
