@@ -85,6 +85,8 @@ class GlpiState:
     closed_takes: bool = True
     reopens: bool = True
     rewrites_titles: bool = False
+    refusal: str = ""
+    """Why no ticket is taken (a field that the template demands); `{name}` is its title."""
     ignores_updates: bool = False
     finds_everything: bool = False
     forgets_private: bool = False
@@ -131,7 +133,8 @@ class GlpiState:
 
     def _add_ticket(self, given: Record, user: int) -> Record | None:
         name, content = str(given.get("name") or ""), str(given.get("content") or "")
-        if not name and not content:
+        self.refusal = self.refusal.replace("{name}", name)
+        if self.refusal or not (name or content):
             return None
         columns = [*TICKET_FIELDS, *(["externalid"] if self.version >= 11 else [])]
         now = self.now()

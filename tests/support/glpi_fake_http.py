@@ -220,12 +220,13 @@ async def sub_rows(request: web.Request) -> web.Response:
 
 def _created(state: GlpiState, itemtype: str, made: Record | None) -> web.Response:
     if made is None:
-        return _error(400, "ERROR_GLPI_ADD", "You don't have permission to perform this action.")
+        said = state.refusal or "You don't have permission to perform this action."
+        return _error(400, "ERROR_GLPI_ADD", said)
     how = state.broken_writes.pop(0) if state.broken_writes else ""
     if how == "404":
         return _error(404, "ERROR_ITEM_NOT_FOUND", "Item not found")
     if how == "sql":
-        return _error(400, "ERROR_GLPI_ADD", "MySQL query error: Data too long for column 'x' (1406)")
+        return _error(400, "ERROR_GLPI_ADD", f"MySQL query error: {made.get('content')} (1406)")
     if how == "empty":
         return web.json_response([], status=200)
     answer = {"id": made["id"], "message": f"Item successfully added: {made.get('name', '')}"}

@@ -7,6 +7,7 @@ one must be followed.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from zoneinfo import ZoneInfo
 
@@ -114,9 +115,10 @@ class Glpi:
         if reference in row.references:
             return self._finder.ticket_of(row)
         # Nobody could find this ticket again. It is put away, so that the mended instance opens the only one.
-        await self._put_status(number, parse.STATUS_OF[TicketState.CLOSED])
+        with suppress(EdgeError):
+            await self._put_status(number, parse.STATUS_OF[TicketState.CLOSED])
         raise Credentials(
-            f"{self._instance}: GLPI dropped the reference of ticket {number} (now closed). "
+            f"{self._instance}: GLPI dropped the reference of ticket {number}, which is to be closed. "
             + (
                 "Take off the business rule that rewrites titles"
                 if self._settings.reference_in == "title"

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -53,6 +54,14 @@ class Answer:
         """Rows there are in all, from `Content-Range: 0-99/250`."""
         end = self.headers.get("Content-Range", "").rpartition("/")[2]
         return int(end) if end.isascii() and end.isdigit() else None
+
+
+def without(answer: Answer, private: str) -> Answer:
+    """`answer`, without GLPI's words where one of the longer ones stands in `private`, too."""
+    sent = set(re.findall(r"\w{5,}", private.lower()))
+    if sent.isdisjoint(re.findall(r"\w{5,}", answer.words.lower())):
+        return answer
+    return replace(answer, words="MySQL" if _is_of_database(answer) else "")
 
 
 @contextmanager

@@ -13,7 +13,7 @@ import aiohttp
 from inbox_daemon.errors import Credentials, Permanent, Transient, Uncertain
 from inbox_daemon.plugins import Context
 from inbox_ticketing.glpi import parse
-from inbox_ticketing.glpi.outcome import Answer, raise_for, told
+from inbox_ticketing.glpi.outcome import Answer, raise_for, told, without
 from inbox_ticketing.glpi.settings import GlpiSettings
 
 CHUNK = 64 * 1024
@@ -54,8 +54,11 @@ class RestClient:
         return await self._call("GET", path, write=False, accept=accept, options=lambda: {"params": dict(params or {})})
 
     async def send(self, method: str, path: str, fields: Mapping[str, object]) -> Answer:
-        """Change something."""
-        return await self._call(method, path, write=True, options=lambda: {"json": {"input": dict(fields)}})
+        """Change something. What GLPI says of a refusal is passed on unless it repeats what was sent."""
+        words = " ".join(parse.text_of(value) for value in fields.values() if isinstance(value, str))
+        return await self._call(
+            method, path, write=True, private=words, options=lambda: {"json": {"input": dict(fields)}}
+        )
 
     async def upload(self, path: str, form: Callable[[], aiohttp.FormData], size: int) -> Answer:
         """POST a multipart form of about `size` bytes; the time allowed grows with it (50 kB/s)."""
@@ -164,6 +167,7 @@ class RestClient:
         options: Callable[[], dict[str, Any]],
         accept: Sequence[str] = (),
         seconds: float = 0.0,
+        private: str = "",
     ) -> Answer:
         token = await self._session_token()
         answer = await self._in_session(method, path, token, write=write, options=options(), seconds=seconds)
@@ -172,7 +176,7 @@ class RestClient:
             answer = await self._in_session(method, path, token, write=write, options=options(), seconds=seconds)
         if answer.code and answer.code in accept:
             return answer
-        raise_for(answer, self.where, write=write)
+        raise_for(without(answer, private), self.where, write=write)
         if answer.json is None:
             unclear = Uncertain if write else Transient
             raise unclear(f"{self.where} answered {answer.status} with something else than JSON (a login page?)")

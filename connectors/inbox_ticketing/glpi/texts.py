@@ -11,6 +11,7 @@ MAX_TITLE = 255
 """GLPI keeps no more characters of a title and says nothing (its answer even echoes the whole). GLPI 10 counts them
 after having written `&`, `<` and `>` as five characters each."""
 NO_SUBJECT = "(sin asunto)"
+_ROUND = str.maketrans("[]", "()")
 _FORBIDDEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 
 
@@ -25,10 +26,13 @@ def one_line(text: str) -> str:
 
 
 def title_of(draft: Draft, *, in_title: bool) -> str:
-    """Our reference (or the case number) and the subject: in front, where GLPI's cut does not reach it."""
+    """Our reference (or the case number) and the subject: in front, where GLPI's cut does not reach it.
+
+    Brackets are ours alone: a citizen who writes another case's reference into a subject must not become its double.
+    """
     tag = f"[{draft.reference if in_title else case_of(draft.case_number)}] "
     room = MAX_TITLE - len(tag)
-    subject = one_line(draft.subject) or NO_SUBJECT
+    subject = one_line(draft.subject).translate(_ROUND) or NO_SUBJECT
     while len(subject) + 4 * sum(subject.count(one) for one in "&<>") > room:
         subject = subject[:-1].rstrip()
     return tag + subject

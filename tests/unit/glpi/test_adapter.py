@@ -351,3 +351,28 @@ async def test_a_glpi_that_lets_nobody_in_is_told_with_the_remedy(
         await glpi.adapter().find(reference())
     for word in words:
         assert word in str(wrong.value)
+
+
+async def test_a_subject_with_anothers_reference_is_no_double(glpi: Glpi) -> None:
+    adapter, case = glpi.adapter(), reference()
+    ticket = await adapter.open_ticket(draft(case))
+    await adapter.open_ticket(draft(reference(), subject=f"Re: [{case}] lo mío"))
+    assert await adapter.find(case) == ticket
+
+
+async def test_a_ticket_without_its_reference_that_cannot_be_closed_still_stops_the_destination(glpi: Glpi) -> None:
+    glpi.state.rewrites_titles = glpi.state.ignores_updates = True
+    with pytest.raises(Credentials, match="business rule"):
+        await glpi.adapter().open_ticket(draft(reference()))
+
+
+async def test_a_field_that_is_demanded_is_named_but_no_citizens_words_are(glpi: Glpi) -> None:
+    glpi.state.refusal = "Mandatory fields are not filled. Please correct: <b>Location</b>"
+    with pytest.raises(Permanent, match="Location") as refused:
+        await glpi.adapter().open_ticket(draft(reference()))
+    assert refused.value.told
+    glpi.state.refusal = "Item not added: {name}"
+    with pytest.raises(Permanent) as refused:
+        await glpi.adapter().open_ticket(draft(reference(), subject="Me golpea mi marido"))
+    assert "ERROR_GLPI_ADD" in str(refused.value)
+    assert "marido" not in str(refused.value)
