@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from inbox_daemon.errors import Gone, Permanent, Uncertain
@@ -47,7 +48,8 @@ CAPABILITIES = Capabilities(
     updates="poll",
     parallel=2,
 )
-"""`note` is False: an update is all that there is, and what others may see of it is the endpoint's affair."""
+"""`note` is False: an update is all that there is, and what others may see of it is the endpoint's affair. An instance
+where descriptions are public, and files may not be, has `attach="none"`."""
 
 UPDATES = "/servicerequestupdates.json"
 NOTE = "Nota para la oficina:"
@@ -56,13 +58,17 @@ NOTE = "Nota para la oficina:"
 class Open311:
     """A `TicketingAdapter`."""
 
-    capabilities = CAPABILITIES
-
     def __init__(self, settings: Open311Settings, context: Context) -> None:
         self._settings = settings
         self._context = context
         self._name = context.instance
         self._heading = not settings.descriptions_are_public
+        self._takes_files = settings.files_are_public or not settings.descriptions_are_public
+        self.capabilities = replace(
+            CAPABILITIES,
+            attach="url" if self._takes_files else "none",
+            max_body_chars=settings.max_description_chars,
+        )
         self._calls = Calls(settings, context)
         self._reader = Reader(settings, self._calls, context)
 
@@ -114,6 +120,11 @@ class Open311:
 
     async def attach(self, ticket: Ticket, entry: Entry, file: StoredFile) -> Written:
         """Post an update with a link to the file: the endpoint takes no bytes."""
+        if not self._takes_files:
+            raise Permanent(
+                f"{self._name}: a file would be had by anybody (`files_are_public`)",
+                told="el sistema de destino mostraría el archivo a cualquiera",
+            )
         text = parse.update_text(entry, heading=self._heading, label=parse.file_label(file))
         return await self._update(ticket, entry, text, media_url=self._context.file_link(file))
 
@@ -210,7 +221,7 @@ class Open311:
         """Look through the requests of `look_back_days`; a description's last line tells."""
         now = self._context.now()
         rows = await self._reader.requests(now - timedelta(days=self._settings.look_back_days), now + AHEAD)
-        found = [one for one in rows if _is_for(one, reference)]
+        found = [one for one in rows if parse.is_for(one, reference)]
         alive = [one for one in found if self._reader.state_of(one.status) is not TicketState.DELETED]
         if len(alive) > 1:
             numbers = ", ".join(sorted(one.id for one in alive))
@@ -225,7 +236,7 @@ class Open311:
         first = parse.marker_of(request.description)
         if first is not None and first.intact and first.key == key:
             return Written(ticket=self._ticket(ticket.id, request), entry=EntryId(f"request-{request.id}"))
-        found = [one for one in await self._reader.changes_of(request) if _is_under(one, key)]
+        found = [one for one in await self._reader.changes_of(request) if parse.is_under(one, key)]
         if len(found) > 1:
             raise Permanent(f"{self._name}: request {ticket.id} has more than one update under the key {key}")
         return Written(ticket=self._ticket(ticket.id, request), entry=found[0].id) if found else None
@@ -283,13 +294,3 @@ class Open311:
             url=f"{base}/{parse.path_part(number)}" if base else "",
             open=request is None or not self._reader.state_of(request.status).ends,
         )
-
-
-def _is_for(request: parse.Request, reference: Reference) -> bool:
-    marker = parse.marker_of(request.description)
-    return marker is not None and marker.intact and marker.reference == reference
-
-
-def _is_under(change: parse.Change, key: MessageKey) -> bool:
-    marker = parse.marker_of(change.description)
-    return marker is not None and marker.intact and marker.key == key and not marker.reference

@@ -17,7 +17,18 @@ from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
-from inbox_daemon.model import Attachment, Draft, Entry, EntryId, StoredFile, TicketId, TicketState, TicketUpdate
+from inbox_daemon.model import (
+    Attachment,
+    Draft,
+    Entry,
+    EntryId,
+    MessageKey,
+    Reference,
+    StoredFile,
+    TicketId,
+    TicketState,
+    TicketUpdate,
+)
 
 NO_SUBJECT = "(sin asunto)"
 MAX_ID_CHARS = 200
@@ -126,6 +137,18 @@ def marker_of(text: str) -> Marker | None:
     reference, key = found["reference"] or "", found["key"]
     what = f"{reference}|{key}" if reference else key
     return Marker(reference=reference, key=key, intact=_digest(above, what) == found["digest"])
+
+
+def is_for(request: Request, reference: Reference) -> bool:
+    """Whether we opened `request` for exactly `reference`."""
+    marker = marker_of(request.description)
+    return marker is not None and marker.intact and marker.reference == reference
+
+
+def is_under(change: Change, key: MessageKey) -> bool:
+    """Whether we wrote `change` under exactly `key`."""
+    marker = marker_of(change.description)
+    return marker is not None and marker.intact and marker.key == key and not marker.reference
 
 
 def rows_of(answer: Any) -> list[Mapping[str, Any]]:

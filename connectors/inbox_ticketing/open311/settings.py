@@ -60,6 +60,9 @@ class Open311Settings(PluginSettings):
     descriptions_are_public: bool = Field(
         default=True, description="The endpoint shows descriptions to anybody: no heading in them, and no notes."
     )
+    files_are_public: bool = Field(
+        default=False, description="Links to citizens' files may stand where anybody reads them; else none are written."
+    )
     max_description_chars: int = Field(default=4000, ge=500, description="Longest description that is taken whole.")
     closed: Literal["append", "new"] = Field(
         default="append", description="A citizen writes to a closed request: append and reopen it, or open a new one."

@@ -138,11 +138,17 @@ async def test_where_descriptions_are_public_nobody_is_named(endpoint: tuple[Cit
     adapter, case = build(descriptions_are_public=True), reference()
     ticket = await adapter.open_ticket(draft(case))
     await adapter.append(ticket, entry(case, 2))
-    await adapter.attach(ticket, entry(case, 3, " "), stored(tmp_path, "dni.pdf", "application/pdf", b"x"))
-    with pytest.raises(Permanent) as refused:
-        await adapter.note(ticket, entry(case, 4))
-    assert refused.value.told
-    assert len(city.updates) == 2
+    file = stored(tmp_path, "dni.pdf", "application/pdf", b"x")
+    assert adapter.capabilities.attach == "none"
+    for call in (adapter.note(ticket, entry(case, 4)), adapter.attach(ticket, entry(case, 3), file)):
+        with pytest.raises(Permanent) as refused:
+            await call
+        assert refused.value.told
+    assert [one.media_url for one in city.updates] == [""]
+    allowed = build(descriptions_are_public=True, files_are_public=True)
+    assert allowed.capabilities.attach == "url"
+    await allowed.attach(ticket, entry(case, 3, " "), file)
+    assert city.updates[-1].media_url.endswith(file.sha256)
     for text in [city.requests[0].description, *(one.description for one in city.updates)]:
         assert "Ana" not in text
         assert "362" not in text
