@@ -93,13 +93,9 @@ def own_html(text: str) -> str:
 
 
 def _first_of_ours(body: LexborNode) -> LexborNode | None:
-    """The innermost element in which a line of ours begins."""
-    for node in body.traverse(include_text=False):
-        if node.mem_id == body.mem_id:
-            continue
-        if _OURS.search(node.text(deep=True) or "") and not any(
-            _OURS.search(child.text(deep=True) or "") for child in node.iter(include_text=False)
-        ):
+    """The first piece of text in which a line of ours begins."""
+    for node in body.traverse(include_text=True):
+        if node.tag == "-text" and _OURS.search(node.text(deep=False) or ""):
             return node
     return None
 

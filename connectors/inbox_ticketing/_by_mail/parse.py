@@ -8,27 +8,22 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from email import message_from_bytes
-from email.header import decode_header
 from email.message import Message
 from email.utils import unquote
 
-from inbox_ticketing._by_mail.compose import one_line
-from inbox_ticketing._by_mail.history import own_html, own_words
+from inbox_ticketing._by_mail.content import File, decoded, files_of, words_of
 
-MAX_PARTS = 200
-MAX_DEPTH = 20
 MAX_HEADER_CHARS = 20_000
-MAX_TEXT_CHARS = 200_000
+MAX_NESTED = 10
 _CASE = "[a-z2-7]{16}"
 _ADDR = r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,100}@[A-Za-z0-9.-]{1,200}"
 _BRACKETS = re.compile(rf"(?P<name>[^<>]*)<\s*(?P<address>{_ADDR})\s*>\s*")
 _BARE = re.compile(rf"\s*(?P<address>{_ADDR})\s*")
 _ID = re.compile(r"<([^<>\s\"\\]{1,400})>")
 _COMMENT = re.compile(r"\([^()]*\)")
-_SIGNATURES = {"application/pkcs7-signature", "application/x-pkcs7-signature", "application/pgp-signature"}
 _AUTOMATIC = ("x-autoreply", "x-autorespond", "list-id", "x-failed-recipients")
 
 
@@ -41,16 +36,6 @@ class Policy:
     agents: frozenset[str] = field(repr=False)
     authserv: str
     bulk_is_automatic: bool = True
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class File:
-    """One file of a mail; `index` counts the parts of the mail."""
-
-    index: int
-    name: str
-    media_type: str
-    content: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,14 +62,15 @@ def read(raw: bytes, policy: Policy) -> Mail:
     message = message_from_bytes(raw)
     sender, name = sender_of(message)
     automatic, returned = is_automatic(message, policy), is_returned(message)
-    text, html = _words(message)
-    files = tuple(_files(message))
+    agents = is_agent(sender, policy)
+    text, html = words_of(message) if agents else ("", False)  # what strangers write is nobody's business
+    files = tuple(files_of(message)) if agents else ()
     tokens = case_tokens(message, policy)
     public = (
         not automatic
         and not returned
         and bool(text or files)
-        and is_agent(sender, policy)
+        and agents
         and is_proven(message, sender, policy)
         and len(_addressed(message, ("to",), policy)) == 1
     )
@@ -116,16 +102,7 @@ def _raw(message: Message, name: str) -> list[str]:
 def header_text(message: Message, name: str) -> str:
     """The first header of that name, decoded, in one line."""
     values = _raw(message, name)
-    return _decoded(values[0]) if values else ""
-
-
-def _decoded(value: str) -> str:
-    try:
-        pieces = decode_header(value)
-    except (ValueError, LookupError, IndexError):
-        return one_line(value)
-    words = [_characters(one, charset) if isinstance(one, bytes) else one for one, charset in pieces]
-    return one_line("".join(words))
+    return decoded(values[0]) if values else ""
 
 
 def sender_of(message: Message) -> tuple[str, str]:
@@ -139,7 +116,7 @@ def sender_of(message: Message) -> tuple[str, str]:
         # A comma or another address outside of quotation marks would be a second author to some programs.
         if re.search(r"[,;@]", re.sub(r'"(?:[^"\\]|\\.)*"', "", name)):
             return "", ""
-        return bracketed["address"].lower(), _decoded(unquote(name))
+        return bracketed["address"].lower(), decoded(unquote(name))
     bare = _BARE.fullmatch(_COMMENT.sub("", values[0]))
     return (bare["address"].lower(), "") if bare else ("", "")
 
@@ -222,8 +199,10 @@ def is_proven(message: Message, sender: str, policy: Policy) -> bool:
 def _verdicts(value: str, domain: str, authserv: str) -> list[bool] | None:
     """What this header says of DMARC; None when another server wrote it."""
     plain = re.sub(r"\s+", " ", value[:MAX_HEADER_CHARS])
-    while (without := _COMMENT.sub(" ", plain)) != plain:
-        plain = without
+    for _ in range(MAX_NESTED):
+        plain = _COMMENT.sub(" ", plain)
+    if "(" in plain:
+        return [False]
     server, *results = plain.lower().split(";")
     if server.split()[:1] != [authserv.lower()]:
         return None
@@ -248,103 +227,6 @@ def is_automatic(message: Message, policy: Policy) -> bool:
         return True
     precedence = (_raw(message, "precedence") or [""])[0].strip().lower()
     return precedence in {"auto_reply", "junk"} or (policy.bulk_is_automatic and precedence in {"bulk", "list"})
-
-
-# ---------------------------------------------------------------- what it says
-
-
-def _parts(message: Message, depth: int = 0) -> Iterator[Message]:
-    """The parts that hold something. A mail inside a mail is not opened: it was written to somebody else."""
-    if not message.is_multipart() or message.get_content_maintype() == "message":
-        yield message
-        return
-    payload = message.get_payload()
-    if depth < MAX_DEPTH and isinstance(payload, list):
-        for part in payload:
-            if isinstance(part, Message):
-                yield from _parts(part, depth + 1)
-
-
-def _numbered(message: Message) -> Iterator[tuple[int, Message]]:
-    for index, part in enumerate(_parts(message)):
-        if index >= MAX_PARTS:
-            return
-        yield index, part
-
-
-def _is_words(part: Message) -> bool:
-    return (
-        part.get_content_type() in {"text/plain", "text/html"}
-        and not part.get_filename()
-        and part.get_content_disposition() != "attachment"
-    )
-
-
-def _words(message: Message) -> tuple[str, bool]:
-    """The agent's own words and whether they are HTML: plain text where the mail has any."""
-    found: dict[str, list[str]] = {"text/plain": [], "text/html": []}
-    for _, part in _numbered(message):
-        if _is_words(part):
-            found[part.get_content_type()].append(_text(part))
-    plain = own_words("\n".join(found["text/plain"]))[:MAX_TEXT_CHARS]
-    if plain.strip() or not found["text/html"]:
-        return plain, False
-    pages = "\n".join(found["text/html"])[: 5 * MAX_TEXT_CHARS]
-    page = own_html(pages)[:MAX_TEXT_CHARS]
-    return page, bool(page)
-
-
-def _text(part: Message) -> str:
-    text = _characters(_bytes(part), str(part.get_content_charset("") or ""))
-    text = text.replace("\r\n", "\n").replace("\r", "\n").strip("\n")
-    if str(part.get_param("format", "")).lower() != "flowed":
-        return text
-    return _unfolded(text, joined="" if str(part.get_param("delsp", "")).lower() == "yes" else " ")
-
-
-def _unfolded(text: str, *, joined: str) -> str:
-    """Lines that a program broke (RFC 3676) in one again; quoted ones stay, as they go anyway."""
-    made: list[str] = []
-    for line in text.split("\n"):
-        flows = bool(made) and made[-1].endswith(" ") and made[-1] != "-- " and not line.startswith(">")
-        if flows and not made[-1].startswith(">"):
-            made[-1] = made[-1][:-1] + joined + line.removeprefix(" ")
-        else:
-            made.append(line.removeprefix(" "))
-    return "\n".join(made)
-
-
-def _bytes(part: Message) -> bytes:
-    try:
-        content = part.get_payload(decode=True)
-    except (ValueError, LookupError, AttributeError, TypeError):
-        return b""
-    return content if isinstance(content, bytes) else b""
-
-
-def _characters(content: bytes, charset: str | None) -> str:
-    for name in (charset or "utf-8", "utf-8"):
-        try:
-            return content.decode(name)
-        except (LookupError, ValueError):
-            continue
-    return content.decode("cp1252", "replace")
-
-
-def _files(message: Message) -> Iterator[File]:
-    for index, part in _numbered(message):
-        name = part.get_filename() or ""
-        disposition = part.get_content_disposition()
-        kind = part.get_content_type()
-        drawn = "content-id" in part and disposition != "attachment" and kind.startswith("image/")
-        nothing = part.get_content_maintype() == "message" or kind in _SIGNATURES
-        if _is_words(part) or drawn or nothing or not (name or disposition == "attachment"):
-            continue
-        yield File(index=index, name=_file_name(name), media_type=kind, content=_bytes(part))
-
-
-def _file_name(name: str) -> str:
-    return re.sub(r"[\\/]", "_", _decoded(name)).strip(". ")[:150] or "archivo"
 
 
 def _digest(message: Message, sender: str, text: str) -> str:

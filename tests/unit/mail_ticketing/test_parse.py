@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from email.message import EmailMessage
 from pathlib import Path
 
@@ -110,6 +111,7 @@ def test_a_returned_mail_is_of_its_case_and_not_public() -> None:
         {"Authentication_Results": "mx.ciudad.example; dmarc=none header.from=obras.example"},
         {"Authentication_Results": "mx.ciudad.example; spf=pass (dmarc=pass header.from=obras.example)"},
         {"Authentication_Results": "mx.ciudad.example.evil.example; dmarc=pass header.from=obras.example"},
+        {"Authentication_Results": f"mx.ciudad.example; spf=pass {'(' * 99}; dmarc=pass header.from=obras.example"},
         {"Authentication_Results": f"{PROOF}; dmarc=fail header.from=obras.example"},
         {"To": f"casos+{CASE}@ciudad.example, casos+{OTHER}@ciudad.example"},
         {"To": f"otros.casos+{CASE}@ciudad.example"},
@@ -216,3 +218,20 @@ def test_html_words(page: str, there: str, gone: str) -> None:
     kept = own_html(page)
     assert there in kept
     assert gone not in kept
+
+
+def test_deeply_nested_pages_and_remarks_cost_little() -> None:
+    page = f"<html>{'<div>' * 20_000}Responda por encima de esta línea{'</div>' * 20_000}</html>"
+    began = time.monotonic()
+    own_html(page)
+    own_html("<blockquote>" * 20_000)
+    remark = f"{'(' * 9000}{')' * 9000}"
+    assert not written(
+        Authentication_Results=f"mx.ciudad.example; {remark} dmarc=pass header.from=obras.example"
+    ).public
+    assert time.monotonic() - began < 3
+
+
+def test_what_strangers_write_is_not_even_read() -> None:
+    mail = written("Comprá ya.", From="x@evil.example")
+    assert (mail.text, mail.files, mail.public) == ("", (), False)
