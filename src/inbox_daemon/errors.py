@@ -33,12 +33,14 @@ class EdgeError(InboxError):
 class Transient(EdgeError):
     """Provably nothing happened on the other side (DNS, connect refused, TLS, 429, a known 4xx "busy").
 
-    `retry_after` is the peer's own wish, when it gave one.
+    `retry_after` is the peer's own wish, when it gave one. `only_this`: the reason lies in this item (one person's
+    limit), so that nothing else of the instance has to wait.
     """
 
-    def __init__(self, message: str, *, retry_after: timedelta | None = None) -> None:
+    def __init__(self, message: str, *, retry_after: timedelta | None = None, only_this: bool = False) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+        self.only_this = only_this
 
 
 class Uncertain(EdgeError):

@@ -38,6 +38,7 @@ class Fault(Enum):
     PERMANENT = "refused for good"
     CREDENTIALS = "not allowed"
     WINDOW = "only a template goes"
+    PAIR = "too many to one person"
     CRASH = "a bug after it was taken"
     HANG = "never answers, and it was taken"
     DEATH_BEFORE = "the caller's process dies before the request is out"
@@ -88,6 +89,7 @@ class MemoryChannel:
             Fault.PERMANENT: Permanent("it is refused", told="el número no recibe mensajes"),
             Fault.CREDENTIALS: Credentials("the token is refused"),
             Fault.WINDOW: WindowClosed("re-engagement"),
+            Fault.PAIR: Transient("pair limit", retry_after=timedelta(seconds=0.1), only_this=True),
         }
         if fault in refusals:
             raise refusals[fault]

@@ -22,6 +22,8 @@ class Outcome(StrEnum):
 
     LATER = "later"
     """Refused for now: nothing was done."""
+    PERSON = "person"
+    """Refused for now, and only for this person."""
     UNKNOWN = "unknown"
     """Meta doesn't know itself."""
     NEVER = "never"
@@ -100,7 +102,7 @@ VERDICTS: Mapping[int, Verdict] = {
     80007: _CALLS,
     130429: Verdict(Outcome.LATER, "the number's throughput is reached", _BUSY, timedelta(seconds=2)),
     131056: Verdict(
-        Outcome.LATER,
+        Outcome.PERSON,
         "too many messages to one person in a short time",
         "fueron demasiados mensajes a la misma persona en poco tiempo",
         timedelta(seconds=6),
@@ -233,6 +235,8 @@ def to_error(fault: GraphFault, *, doing: str, harmless: bool) -> EdgeError:
     match verdict.outcome:
         case Outcome.LATER:
             return Transient(message, retry_after=verdict.wait if fault.wait is None else fault.wait)
+        case Outcome.PERSON:
+            return Transient(message, retry_after=verdict.wait if fault.wait is None else fault.wait, only_this=True)
         case Outcome.UNKNOWN:
             return Transient(message, retry_after=fault.wait) if harmless else Uncertain(message)
         case Outcome.NEVER:

@@ -223,7 +223,7 @@ class Lane:
     def _sick(self, outcome: Exception, decision: Decision) -> None:
         """Pause the whole lane when it, and not the item, is what failed."""
         self.state.failed += 1
-        if decision.next in {Next.PARK, Next.SUCCEED}:
+        if decision.next in {Next.PARK, Next.SUCCEED} or (isinstance(outcome, Transient) and outcome.only_this):
             return
         self.state.failures_in_row += 1
         pause = min(2.0 ** (self.state.failures_in_row - 1) * 0.5, LONGEST_PAUSE_SECONDS)

@@ -18,7 +18,7 @@ from inbox_daemon.store.schema import dispatch
 from support.memory_channel import Fault
 from support.pipes import INSTANCE, Pipes
 from unit.pipeline.cells import short_pauses
-from unit.pipeline.desk import Desk
+from unit.pipeline.desk import ANA, LUIS, Desk
 
 
 @pytest.fixture(autouse=True)
@@ -135,3 +135,18 @@ async def test_the_process_dies_while_it_sends(database: Database, fault: Fault)
         await again.settled()
     assert len(desk.channel.received) <= 1
     assert [state for state, _ in await desk.steps()] == ["parked"]  # nothing can tell whether it went
+
+
+async def test_one_persons_limit_slows_nobody_else(database: Database) -> None:
+    desk = Desk(database)
+    await desk.opens(ANA, LUIS)
+    desk.channel.faults.extend([Fault.PAIR] * 4)
+    desk.adapter.say("1", "hola Ana")
+    await desk.pipes.follow()
+    assert desk.pipes.answerer is not None
+    async with desk.pipes.dispatching():
+        await desk.pipes.until(lambda f: desk.channel.calls >= 2)
+        assert desk.pipes.answerer.state.failures_in_row == 0
+        await desk.pipes.settled()
+    assert desk.channel.texts() == ["hola Ana"]
+    assert desk.pipes.answerer.state.state == "up"
