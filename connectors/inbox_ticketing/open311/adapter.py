@@ -196,7 +196,7 @@ class Open311:
 
     def _author(self, entry: Entry) -> dict[str, str]:
         first, last = parse.names(entry.author_name)
-        fields = {"first_name": first, "last_name": last, "email": entry.reply_address}
+        fields = {"first_name": first, "last_name": last, "email": parse.one_line(entry.reply_address)}
         return {name: value for name, value in fields.items() if value}
 
     def _fitting(self, text: str) -> str:

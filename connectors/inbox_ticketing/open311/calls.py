@@ -20,7 +20,8 @@ from inbox_ticketing.open311.settings import Open311Settings
 
 CHUNK = 64 * 1024
 MAX_ANSWER_BYTES = 50_000_000
-MEDIA_SECONDS = 300.0
+MEDIA_TIMES = 10
+"""So many times the time-out of a question is given to a file, whose size nobody tells."""
 NOT_SENT = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
 """Raised by aiohttp before the first byte of a request: DNS, refused, TLS, connect time-out."""
 NOTHING: Final = object()
@@ -94,7 +95,7 @@ class Calls:
                 f"{self._context.instance}: a file stands on a host that is not among `media_hosts`", reason="no_file"
             )
         with _told(self._place, unclear=Transient):
-            async with self._request("GET", url, seconds=MEDIA_SECONDS) as response:
+            async with self._request("GET", url, seconds=self._settings.timeout_seconds * MEDIA_TIMES) as response:
                 if response.status in {404, 410}:
                     raise Gone(f"{self._place} has the file no more", reason="no_file")
                 if response.status != 200:

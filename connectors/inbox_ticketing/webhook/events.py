@@ -62,7 +62,7 @@ def entry_of(entry: Entry, *, preface: str = "") -> dict[str, object]:
         "heading": one_line(entry.heading),
         "body": preface + clean(entry.body).strip("\n"),
         "author_name": one_line(entry.author_name),
-        "reply_address": entry.reply_address,
+        "reply_address": one_line(entry.reply_address),
         "sent_at": _instant(entry.sent_at),
         "automatic": entry.automatic,
     }

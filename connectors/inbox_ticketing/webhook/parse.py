@@ -103,7 +103,7 @@ def read_found(answer: Any) -> Found:
     if not isinstance(answer, Mapping):
         raise NotUnderstood("the answer to a look-up is no JSON object")
     tickets, entries = answer.get("tickets"), answer.get("entries")
-    if not isinstance(tickets, Sequence) or not isinstance(entries, Sequence):
+    if not isinstance(tickets, list) or not isinstance(entries, list):
         raise NotUnderstood("the answer to a look-up has not both lists, tickets and entries")
     told: list[Told] = []
     for one in entries:

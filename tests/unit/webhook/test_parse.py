@@ -132,7 +132,18 @@ def test_an_odd_entry_is_left_out_and_counted(changed: dict[str, object]) -> Non
 
 
 @pytest.mark.parametrize(
-    "answer", [None, [], "x", 7, {}, {"tickets": []}, {"tickets": {}, "entries": []}, {"tickets": [7], "entries": []}]
+    "answer",
+    [
+        None,
+        [],
+        "x",
+        7,
+        {},
+        {"tickets": []},
+        {"tickets": "", "entries": []},
+        {"tickets": {}, "entries": []},
+        {"tickets": [7], "entries": []},
+    ],
 )
 def test_what_is_no_answer_is_not_taken_for_none(answer: object) -> None:
     with pytest.raises(parse.NotUnderstood):
