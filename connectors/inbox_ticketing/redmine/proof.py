@@ -28,11 +28,7 @@ async def prove(adapter: TicketingAdapter, settings: RedmineSettings, reader: Re
     me = await reader.log_in()
     await _place(settings, reader, context)
     await _statuses(settings, reader, context)
-    if me not in await reader.agents((await reader.place()).project) and not settings.agent_roles:
-        raise Credentials(
-            f"{context.instance}: {settings.account!r} is not among the members of {settings.project!r} that it can "
-            "see. Make it a member; by their membership agents are told from other people"
-        )
+    await _people(me, settings, reader, context)
     reference = Reference(f"PRUEBA-{context.instance}")
     try:
         ticket = await adapter.find(reference) or await _open(adapter, reference, context)
@@ -72,6 +68,20 @@ async def _statuses(settings: RedmineSettings, reader: Reader, context: Context)
                 f"{context.instance}: status {name!r} {'does not end' if ends else 'ends'} an issue, by `states` or by "
                 "'Issue closed' in Redmine. Correct `states`, `open_status` or `closed_status`"
             )
+
+
+async def _people(me: int, settings: RedmineSettings, reader: Reader, context: Context) -> None:
+    members = await reader.agents((await reader.place()).project)
+    if settings.agent_roles and not members - {me}:
+        raise Credentials(
+            f"{context.instance}: no member of {settings.project!r} has one of the roles {list(settings.agent_roles)}: "
+            "nobody could answer. Configure `agent_roles` by the exact names of roles, or leave it out"
+        )
+    if not settings.agent_roles and me not in members:
+        raise Credentials(
+            f"{context.instance}: {settings.account!r} is not among the members of {settings.project!r} that it can "
+            "see. Make it a member; by their membership agents are told from other people"
+        )
 
 
 def _entry(key: MessageKey, context: Context) -> Entry:

@@ -19,6 +19,7 @@ from inbox_daemon.model import TicketState
 from inbox_daemon.plugins import Context, Secret
 from inbox_ticketing.redmine import parse, plugin
 from inbox_ticketing.redmine.rest import RestClient
+from real.servers.launch import launch, real_directory
 from real.servers.redmine import RedmineServer
 from support.contexts import lend_context
 
@@ -31,6 +32,11 @@ HOSTILE = """\
 h1. Título </notextile></code></pre>
 {{toc}} <script>alert(1)</script> ==<i>i</i>== |tabla|
 """
+
+
+def test_starting_again_gives_the_same_server(redmine: RedmineServer) -> None:
+    again = RedmineServer.of(launch("redmine-start.sh", real_directory() / "redmine"))
+    assert (again.url, again.key) == (redmine.url, redmine.key)
 
 
 @dataclass(kw_only=True)

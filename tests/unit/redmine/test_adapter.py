@@ -35,6 +35,7 @@ from support.redmine_state import RedmineState
         ({"closed_status": "Cerrada"}, ("Cerrada", "Closed, Rejected")),
         ({"open_status": "Rejected"}, ("Rejected", "open_status")),
         ({"key": Secret("x")}, ("401", "REST web service")),
+        ({"agent_roles": ("Mesa",)}, ("Mesa", "agent_roles")),
     ],
 )
 async def test_the_check_names_what_is_wrong_and_the_remedy(
@@ -91,6 +92,12 @@ async def test_the_check_notices_what_redmine_passes_over(redmine: Redmine, spoi
     await redmine.adapter().open_ticket(draft(reference()))
     spoil(redmine.state)
     with pytest.raises(Credentials, match=words):
+        await redmine.adapter().check()
+
+
+async def test_an_account_that_is_no_member_is_told(redmine: Redmine) -> None:
+    redmine.state.users["inbox"].roles.clear()
+    with pytest.raises(Credentials, match="member"):
         await redmine.adapter().check()
 
 
