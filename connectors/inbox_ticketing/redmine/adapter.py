@@ -104,6 +104,7 @@ class Redmine:
         }
         answer = await self._rest.create("/issues.json", {"issue": issue}, accept=(422,))
         if answer.status == 422:
+            await self._reader.place(fresh=True)  # raises where the project is out of sight: "Project cannot be blank"
             raise Permanent(
                 f"{instance}: Redmine does not open an issue in {settings.project!r}: {'; '.join(answer.errors)}. "
                 "Give what the tracker requires in `fields`, or make it optional",

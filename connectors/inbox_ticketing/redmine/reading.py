@@ -138,7 +138,8 @@ class Reader:
         answer = await self._rest.get(f"/issues/{number}.json", params, accept=(403, 404))
         if answer.status == 404:
             raise Gone(f"{where}: issue {number} is not there", reason="deleted")
-        if answer.status == 403:  # an agent moved this one; a right lost for all shows when the next is opened
+        if answer.status == 403:
+            await self.place(fresh=True)  # raises where all of the project is out of sight, and not this issue alone
             raise Gone(f"{where}: issue {number} is in a project closed to us", reason="moved")
         return self.as_issue(answer.part("issue"))
 

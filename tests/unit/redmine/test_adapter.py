@@ -196,6 +196,21 @@ async def test_an_issue_that_moved_out_of_sight_is_gone(redmine: Redmine) -> Non
     assert list(await adapter.thread(ticket.id)) == []
 
 
+async def test_a_role_that_was_taken_away_stops_and_loses_no_ticket(redmine: Redmine) -> None:
+    case, adapter = reference(), redmine.adapter()
+    ticket = await adapter.open_ticket(draft(case))
+    made = await redmine.agents.agent_answers(ticket.id, "Va mañana")
+    redmine.state.users["inbox"].roles.clear()
+    for call in (
+        adapter.append(ticket, entry(case, 2)),
+        adapter.open_ticket(draft(reference())),
+        adapter.entry(ticket.id, made),
+        adapter.thread(ticket.id),
+    ):
+        with pytest.raises(Credentials, match="make the account a member"):
+            await call
+
+
 async def test_a_project_that_was_closed_meanwhile_stops(redmine: Redmine) -> None:
     case, adapter = reference(), redmine.adapter()
     ticket = await adapter.open_ticket(draft(case))
