@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from email.message import EmailMessage
 from pathlib import Path
@@ -42,6 +43,7 @@ from inbox_ticketing._by_mail.settings import CaseMailSettings
 
 T = TypeVar("T")
 PIECE_BYTES = 65_536
+THREADS = 3
 
 
 class Carrier(Protocol):
@@ -82,6 +84,9 @@ class Cases:
         self._to = to
         self._probes = probes
         self._domain = settings.address.partition("@")[2]
+        self._closed = False
+        # Threads of its own: a server that hangs holds up this destination, not what else the process does in threads.
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix=f"mail-{context.instance}")
         self._inbox = Mailbox(settings, settings.folder)
         self._books = Mailbox(settings, settings.book_folder, make=True)
         self._book = Book(self._books, self._domain)
@@ -97,9 +102,11 @@ class Cases:
 
     async def aclose(self) -> None:
         """Log out of the mailbox."""
+        self._closed = True
         await self._carrier.aclose()
         for mailbox in (self._inbox, self._books):
             await asyncio.to_thread(mailbox.close)
+        self._threads.shutdown(wait=False)  # what still waits there ends at once: its mailbox is closed
 
     async def check(self) -> None:
         """See `proof.prove`."""
@@ -270,7 +277,9 @@ class Cases:
 
     async def _call(self, work: Callable[[], T]) -> T:
         """Blocking calls go to threads; the mailbox lets in one at a time."""
-        return await asyncio.to_thread(work)
+        if self._closed:
+            raise Transient(f"{self._context.instance}: the destination was closed")
+        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
 
 
 def _ticket(case: str, reference: str, number: str) -> Ticket:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -223,6 +224,21 @@ async def test_a_broken_connection_is_no_answer_taken_back(world: World, command
     now = await fresh.entry(ticket.id, made)
     assert now is not None
     assert now.public
+
+
+async def test_a_server_that_hangs_holds_up_nobody_else_and_closing_does_not_wait_for_it(world: World) -> None:
+    slow = world.make(timeout_seconds=20)
+    world.office.mailbox.faults["SELECT"] = HANG
+    hanging = [asyncio.create_task(slow.find(reference())) for _ in range(20)]
+    await asyncio.sleep(0.2)
+    async with asyncio.timeout(2):
+        await asyncio.to_thread(lambda: None)
+        await world.mail.find(reference())
+        await slow.aclose()
+        for ended in await asyncio.gather(*hanging, return_exceptions=True):
+            assert isinstance(ended, Transient)
+    with pytest.raises(Transient):
+        await slow.find(reference())
 
 
 async def test_a_connection_that_died_while_idle_is_made_anew(world: World) -> None:
