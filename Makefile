@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help demo test check bench format lock clean
+.PHONY: help demo test check conformance bench format lock clean
 
 help:            ## show this list
 	@sed -n 's/^\([a-z]*\): .*## /  make \1\t/p' $(MAKEFILE_LIST)
@@ -21,6 +21,9 @@ check: $(READY)  ## ruff, mypy strict, import contracts
 	@$(BIN)/ruff format --check -q .
 	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/mypy
+
+conformance: $(READY) ## play the contract suite over every ticketing adapter: connectors/CONFORMANCE.md
+	@$(BIN)/python tests/contract/conformance.py $(CONFORMANCE_ARGS)
 
 bench: $(READY)  ## durable acknowledgements as a ratio to a no-op handler, start-up time, memory
 	@$(BIN)/python tests/load/bench.py
