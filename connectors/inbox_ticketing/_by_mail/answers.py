@@ -144,7 +144,11 @@ class Answers:
         raw = self._mailbox.raw(row.uid)
         if raw is None:
             return None
-        mail = parse.read(raw, self._policy)
+        try:
+            mail = parse.read(raw, self._policy)
+        except Exception as error:  # noqa: BLE001  # whatever a mail does to Python's parser, its neighbours go on
+            self._log.warning("mail.answer_unreadable", uid=row.uid, error=type(error).__name__)
+            return None
         if mail.ours and not mail.returned:
             return None
         return Found(row, mail, _entry_id(mail, row, place))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from email.errors import MessageError
 from email.header import decode_header
 from email.message import Message
 
@@ -30,7 +31,7 @@ class File:
 def decoded(value: str) -> str:
     try:
         pieces = decode_header(value)
-    except (ValueError, LookupError, IndexError):
+    except (MessageError, ValueError, LookupError):
         return one_line(value)
     words = [_characters(one, charset) if isinstance(one, bytes) else one for one, charset in pieces]
     return one_line("".join(words))

@@ -180,8 +180,8 @@ async def test_a_mail_that_comes_back_is_of_its_case(dovecot: Dovecot, postfix: 
     cases = dovecot.mailbox("casos")
     async with opened(cases, postfix, to="nadie@rebota.test") as adapter:
         world = World(adapter, cases, cases, postfix)
-        ticket = await adapter.open_ticket(draft(reference()))
         _, cursor = await adapter.updates(None)
+        ticket = await adapter.open_ticket(draft(reference()))
         update, _ = await world.told(cursor, lambda one: not one.own)
         assert update.ticket == ticket.id
         assert update.automatic

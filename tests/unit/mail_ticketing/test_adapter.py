@@ -16,6 +16,7 @@ from contract.ticketing_words import draft, entry, reference, stored
 from inbox_daemon.errors import Credentials, EdgeError, Gone, Permanent, SettingsError, Transient, Uncertain
 from inbox_daemon.model import MessageKey, Ticket
 from inbox_daemon.plugins import Secret
+from inbox_ticketing._by_mail import parse
 from inbox_ticketing._by_mail.cases import Cases
 from inbox_ticketing.mail import plugin
 from support.contexts import lend_context
@@ -199,13 +200,16 @@ async def test_many_answers_come_in_pages_and_none_is_left_out(world: World) -> 
     assert found == made
 
 
-async def test_poison_holds_up_no_neighbour(world: World) -> None:
+async def test_poison_holds_up_no_neighbour(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     ticket = await begun(world)
     _, cursor = await world.mail.updates(None)
     to = f"casos+{ticket.id}@ciudad.example".encode()
     world.inbox.put(b"To: " + to + b"\r\nContent-Type: multipart/mixed; boundary=\r\n\r\n\xff\0")
     world.inbox.put(b"\xff\xfe\r\n\r\n")
     world.inbox.put(b"To: " + to + b"\r\n\r\n" + b"x" * 5000)
+    read = parse.read
+    monkeypatch.setattr(parse, "read", lambda raw, policy: 1 / 0 if b"veneno" in raw else read(raw, policy))
+    world.inbox.put(b"To: " + to + b"\r\n\r\nveneno")
     made = await world.agents.agent_answers(ticket.id, "Mañana.")
     mail = world.make(max_answer_bytes=4000)
     found, _ = await mail.updates(cursor)

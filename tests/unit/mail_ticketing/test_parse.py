@@ -162,6 +162,7 @@ def test_without_addresses_of_cases_the_answered_mail_tells_the_case() -> None:
         + b"--x\r\nContent-Type: multipart/mixed; boundary=x\r\n" * 300,
         b"Content-Type: text/plain; charset=nada\r\nContent-Transfer-Encoding: base64\r\n\r\n=?!\xe1",
         b"From: a@b.example\r\nAuthentication-Results: " + b"(" * 9000 + b"\r\n\r\nx",
+        b"Subject: =?utf-8?b?A?=\r\nFrom: =?utf-8?b?A?= <a@b.example>\r\n\r\nx",
         b"Content-Type: message/rfc822\r\n\r\nFrom: x@y.example\r\n\r\nadentro",
     ],
 )
