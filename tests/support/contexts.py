@@ -24,6 +24,7 @@ async def lend_context(
 
     def session(hosts: frozenset[str]) -> aiohttp.ClientSession:
         sessions.append(aiohttp.ClientSession())
+        sessions[-1]._retry_connection = False  # as the core's sessions: one call is one request
         return sessions[-1]
 
     yield Context(

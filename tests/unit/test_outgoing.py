@@ -236,3 +236,24 @@ async def test_proxies_and_cookies_of_the_environment_play_no_part(
             await _get(session, "http://graph.example.test/")
         assert not list(session.cookie_jar)
     assert server.hits == 0
+
+
+async def test_one_call_is_one_request_also_where_the_connection_breaks() -> None:
+    """A kept connection that breaks after a PUT: aiohttp would send it again by itself."""
+    seen: list[str] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while head := await reader.readuntil(b"\r\n\r\n"):
+            seen.append(head.split(b" ", 1)[0].decode())
+            if seen[-1] == "PUT":
+                break
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as listening:
+        url = f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}/"
+        async with _session("127.0.0.1") as session:
+            assert await _get(session, url) == "ok"  # the connection is kept
+            with pytest.raises(aiohttp.ClientError):
+                await session.put(url)
+    assert seen == ["GET", "PUT"]
