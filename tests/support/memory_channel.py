@@ -24,9 +24,7 @@ from inbox_daemon.model import (
 )
 from inbox_daemon.plugins import FileRule, SendingRules
 
-RULES = SendingRules(
-    max_chars=200, max_caption_chars=50, files=(FileRule(max_bytes=1000),), max_buttons=3
-)
+RULES = SendingRules(max_chars=200, max_caption_chars=50, files=(FileRule(max_bytes=1000),), max_buttons=3)
 
 
 class Fault(Enum):

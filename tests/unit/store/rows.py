@@ -36,9 +36,7 @@ class Box:
     def ticket(self, conversation: int) -> None:
         """The destination now has a ticket for `conversation`."""
         ticket = Ticket(id=TicketId(str(conversation)), number=f"T{conversation}")
-        self.database.run_now(
-            lambda c: conversations.set_ticket(c, conversation, ticket, destination=self.destination)
-        )
+        self.database.run_now(lambda c: conversations.set_ticket(c, conversation, ticket, destination=self.destination))
 
     def conversation(self, *, ticket: bool = True) -> int:
         """A conversation, with a ticket unless told otherwise."""
