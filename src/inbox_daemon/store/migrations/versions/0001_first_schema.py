@@ -1,4 +1,4 @@
-"""The first schema."""
+"""The first schema. There is no way back from it: what would be lost has no place to go."""
 
 from __future__ import annotations
 
@@ -33,31 +33,6 @@ def upgrade() -> None:
     _attachment()
     _dispatch()
     _portion()
-
-
-def downgrade() -> None:
-    for table in (
-        "portion",
-        "dispatch",
-        "attachment",
-        "reply",
-        "message",
-        "identity_event",
-        "malformed",
-        "ignored",
-        "handle",
-        "conversation",
-        "casebook_entry",
-        "send_status",
-        "lease",
-        "installation",
-        "follow",
-        "envelope",
-        "cursor",
-        "citizen",
-        "casebook_case",
-    ):
-        op.drop_table(table)
 
 
 def _casebook_case() -> None:
