@@ -21,7 +21,7 @@ capability sheet, or what the column's far side has (both below), says that ther
 
 A column in bold was played against the product itself, started on the test machine; any other against the fakes of
 `tests/support`, or without a far side where the adapter has none. An adapter is *supported* only when every scenario
-passed in every one of its columns.
+passed in every one of its columns; figures count every column.
 """
 
 
@@ -125,7 +125,7 @@ def verdicts(board: Board) -> str:
                 "supported" if board.supported(adapter.kind) else "not supported",
             )
         )
-    return _table(("adapter", "what it connects", "played over", "scenarios", "cases", "verdict"), rows)
+    return _table(("adapter", "what it connects", "played over", "scenarios passed", "cases passed", "verdict"), rows)
 
 
 def _scenarios(board: Board, scenarios: Sequence[Scenario]) -> str:
