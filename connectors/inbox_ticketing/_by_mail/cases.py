@@ -202,17 +202,17 @@ class Cases:
         try:
             number = await self._carrier.carry(mail, sender)
         except (Transient, Permanent, Credentials):
-            await self._in_passing(lambda: self._book.drop([uid]), "mail.draft_left")
+            await self._in_passing(lambda: self._book.drop([uid]), "draft_left")
             raise
-        await self._in_passing(lambda: self._book.sent(uid, number), "mail.not_marked_as_sent")
+        await self._in_passing(lambda: self._book.sent(uid, number), "not_marked_as_sent")
         return number
 
-    async def _in_passing(self, work: Callable[[], object], event: str) -> None:
+    async def _in_passing(self, work: Callable[[], object], failure: str) -> None:
         """Bookkeeping after the fact: what became of the mail is known, whatever becomes of this."""
         try:
             await self._call(work)
         except EdgeError as error:
-            self._context.log.warning(event, error=str(error))
+            self._context.log.warning("mail.bookkeeping_failed", what=failure, error=str(error))
 
     async def set_state(self, ticket: Ticket, state: TicketState) -> None:
         """There are none."""
