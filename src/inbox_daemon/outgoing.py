@@ -39,7 +39,7 @@ class Sessions:
         )
         # Else a PUT or DELETE whose connection breaks before the answer is sent a second time behind our back, and may
         # be done twice. aiohttp has no public switch for it (3.14, client.py, `retry_persistent_connection`).
-        session._retry_connection = False  # noqa: SLF001
+        session._retry_connection = False  # noqa: SLF001 - no public switch, see above
         self._made.append(session)
         return session
 

@@ -29,7 +29,7 @@ async def store(folder: Path, chunks: AsyncIterator[bytes], max_bytes: int) -> t
         async for chunk in chunks:
             if part.size + len(chunk) > max_bytes:
                 words = f"supera el límite de {max_bytes / 1_000_000:g} MB"
-                raise Permanent(words, told=words)  # noqa: TRY301
+                raise Permanent(words, told=words)  # noqa: TRY301 - what is half written goes
             part.write(chunk)
         await asyncio.to_thread(part.keep)
     except BaseException:

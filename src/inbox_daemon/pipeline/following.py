@@ -75,7 +75,8 @@ class Follower:
                 delay = max(due - time.monotonic(), 0)
             except EdgeError as error:
                 failures += 1
-                wait = min(backoff(self._policy, failures, random.random()), timedelta(minutes=5))  # noqa: S311
+                jitter = random.random()  # noqa: S311 - spreads retries
+                wait = min(backoff(self._policy, failures, jitter), timedelta(minutes=5))
                 delay = wait.total_seconds()
                 self._log.debug("updates.failed", reason=str(error))
             await self._sleep(delay, may_wake=not failures)

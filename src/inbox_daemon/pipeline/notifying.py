@@ -73,7 +73,7 @@ class Notifier:
         try:
             async with asyncio.timeout(self._attempt.total_seconds() * 0.8):
                 if notice.ticket is None:
-                    raise Permanent("the conversation has no ticket any more")  # noqa: TRY301
+                    raise Permanent("the conversation has no ticket any more")  # noqa: TRY301 - settled like a refusal
                 await self._adapter.notify(notice.ticket, notice.key, opened=notice.opened)
         except asyncio.CancelledError:
             await asyncio.shield(self._settle(notice, Uncertain("stopped in mid-call")))

@@ -92,7 +92,8 @@ class Poller:
                 failures += 1
                 self._polled("down", None, 0.0)
                 self._turn("down", str(error) or type(error).__name__)
-                delay = min(backoff(self._policy, failures, random.random()), timedelta(minutes=5))  # noqa: S311
+                jitter = random.random()  # noqa: S311 - spreads retries
+                delay = min(backoff(self._policy, failures, jitter), timedelta(minutes=5))
                 await asyncio.sleep(delay.total_seconds())
 
     async def stop(self) -> None:

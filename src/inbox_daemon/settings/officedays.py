@@ -51,7 +51,7 @@ def _holidays(service: Service, years: Iterable[int]) -> Iterator[date]:
 
     try:
         found = days(None)
-    except NotImplementedError:
+    except NotImplementedError:  # how the library says that it has no such country, and below no such province
         raise SettingsError(
             "the holidays of this country are not known",
             key="service.country",

@@ -67,7 +67,7 @@ def _validate(
         except ValidationError as error:
             found = mistakes.tell(error, Settings, data, source)
         else:
-            settings._source = source  # noqa: SLF001 - its own, set by this module only
+            settings._source = source  # noqa: SLF001 - private to this package - its own, set by this module only
             settings._route_numbers = tuple(kept)  # noqa: SLF001
             return settings
         bad_routes = set()

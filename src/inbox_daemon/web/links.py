@@ -52,7 +52,7 @@ class _Tokens:
     def read(self, token: str) -> Any:
         """What was signed (compared in constant time), or a `LinkFault`."""
         try:
-            return self._serializer.loads(token, max_age=self.life.total_seconds())  # type: ignore[arg-type]
+            return self._serializer.loads(token, max_age=self.life.total_seconds())  # type: ignore[arg-type]  # itsdangerous says int
         except SignatureExpired:
             return LinkFault.EXPIRED
         except BadData:
