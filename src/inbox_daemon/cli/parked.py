@@ -47,7 +47,7 @@ def add_parser(subparsers: frame.Subparsers) -> None:
         one = actions.add_parser(action, help=text)
         one.add_argument("ids", metavar="ID", nargs="*")
         if action == "retry":
-            one.add_argument("--all", action="store_true", help="everything that is parked")
+            one.add_argument("--all", action="store_true", help="everything that is parked and can't double by it")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -62,7 +62,12 @@ def run(args: argparse.Namespace) -> int:
         if args.action == "list":
             _list(list(items.values()), as_json=args.json)
             return frame.OK
-        wanted = list(items) if getattr(args, "all", False) else [one.upper() for one in args.ids]
+        wanted = [one.upper() for one in args.ids]
+        if getattr(args, "all", False):
+            left_out = database.run_now(parked.doubtful)
+            wanted = [one for one in items if one not in left_out]
+            for one in sorted(left_out):
+                print(f"{one}: left out, it may have arrived already; name it to send it again", file=sys.stderr)
         if not wanted and not getattr(args, "all", False):
             print("name an id; see `inbox-daemon parked list`", file=sys.stderr)
             return frame.USAGE

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, exists, or_, select, update
 
 from inbox_daemon.store.clock import db_now
-from inbox_daemon.store.schema import conversation, dispatch, envelope, is_open, is_unread, malformed
+from inbox_daemon.store.schema import conversation, dispatch, envelope, is_open, is_unread, malformed, portion
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +66,19 @@ def items(connection: Connection, limit: int = 1000) -> list[Parked]:
         )
     ]
     return found
+
+
+def doubtful(connection: Connection) -> set[str]:
+    """Ids of parked steps that may have been carried out, and that nothing can be asked about: going on may double."""
+    may_have_gone = exists().where(portion.c.dispatch_id == dispatch.c.id, portion.c.state == "trying")
+    rows = connection.execute(
+        select(dispatch.c.id).where(
+            is_open(dispatch),
+            dispatch.c.state == "parked",
+            or_(may_have_gone, dispatch.c.reason.startswith("possible double")),
+        )
+    )
+    return {f"D{row.id}" for row in rows}
 
 
 def retry(connection: Connection, item: str) -> bool:

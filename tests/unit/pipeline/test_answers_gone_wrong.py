@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import Connection, Row, select, update
 
 from inbox_daemon.model import SendState
 from inbox_daemon.pipeline.detours import Ways
@@ -19,6 +19,10 @@ from support.memory_channel import Fault
 from support.pipes import INSTANCE, Pipes
 from unit.pipeline.cells import short_pauses
 from unit.pipeline.desk import ANA, LUIS, Desk
+
+
+def _sends(connection: Connection) -> list[Row[Any]]:
+    return list(connection.execute(select(dispatch).where(dispatch.c.kind == "send")))
 
 
 @pytest.fixture(autouse=True)
@@ -41,6 +45,8 @@ async def test_what_nobody_knows_waits_for_a_person(database: Database, fault: F
     assert state == "parked"
     assert reason.startswith("No se sabe si la respuesta llegó")
     assert any("No se sabe" in note for note in desk.notes())
+    [number] = [row.id for row in await database.read(_sends)]
+    assert await database.read(parked.doubtful) == {f"D{number}"}  # `retry --all` leaves it to a person
     taken = len(desk.channel.received)
     assert taken == (fault is not Fault.LOST_REQUEST)
     await database.run(
@@ -88,6 +94,7 @@ async def test_a_refusal_for_good_is_told_and_waits_for_a_person(database: Datab
     desk.adapter.say("1", "respuesta")
     await desk.settles()
     assert await desk.states() == ["failed"]
+    assert await database.read(parked.doubtful) == set()  # it provably did not go
     [note] = desk.notes()
     assert "NO llegó" in note
     assert "el número no recibe mensajes" in note
