@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 from inbox_daemon.identity.handles import normalize
@@ -12,6 +13,7 @@ from inbox_daemon.model import (
     Handle,
     HandleChanged,
     Ignored,
+    InstanceNotice,
     Malformed,
     Message,
     ReactionEvent,
@@ -36,9 +38,11 @@ def describe_handle(raw: str, *, default_area: str | None = None) -> dict[str, A
 
 def describe_event(event: Event) -> dict[str, Any]:
     """One event: `type` first, then its own fields."""
+    if isinstance(event, Message):
+        return _message(event)
+    if isinstance(event, InstanceNotice):
+        return {"type": "notice"} | asdict(event) | {"sent_at": event.sent_at.isoformat()}
     match event:
-        case Message():
-            return _message(event)
         case StatusEvent():
             return _head("status", event) | {
                 "target": event.target,
@@ -90,6 +94,7 @@ def _message(message: Message) -> dict[str, Any]:
         "automatic": message.automatic.value if message.automatic else None,
         "details": dict(message.details),
         "echo": message.echo,
+        "history": message.history,
     }
 
 

@@ -126,9 +126,10 @@ class TicketState(StrEnum):
 class Handle:
     """(kind, value, scope) under which a channel knows a person.
 
-    `kind` is one of phone, bsuid, psid, email, session, document. `value` is the identity form: what the channel
-    gave, only canonicalized (E.164 with `+`, lower-cased mail domain). `scope` is who gave it out when it is not
-    global: the business portfolio of a BSUID, the page of a PSID.
+    `kind` is one of phone, bsuid, psid, igsid, fb_user, email, session, document. `value` is the identity form: what
+    the channel gave, only canonicalized (E.164 with `+`, lower-cased mail domain). `scope` is who gave it out when it
+    is not global: the business portfolio of a BSUID, the page of a PSID and of a commenter (`fb_user`: not known to be
+    the PSID of the same person), the Instagram account of an IGSID.
     """
 
     kind: str
@@ -171,8 +172,11 @@ class Message:
 
     `text` is what the person wrote, without quoted history or signature; `quoted` is the part cut off. `details`
     describes content that isn't text, as label → value in plain words for the agent (`latitude`, `contact`, …).
-    `echo` marks what an agent wrote outside of us (on the business phone): never treated as a citizen's message.
-    `thread` are channel ids this message belongs after (mail References), the nearest first.
+    `echo` marks what an agent wrote outside of us (on the business phone, in a page's inbox) to `sender`, who is then
+    the citizen: never treated as a citizen's message. `history` marks what was written before this installation
+    listened: kept, and neither delivered nor answered. `thread` are channel ids this message belongs after (mail
+    References), the nearest first. `unique` says that the channel never gives `external_id` to anything else: what
+    comes under it again is the same message, also where another source gives it another shape.
     """
 
     external_id: ExternalId
@@ -188,6 +192,8 @@ class Message:
     details: Mapping[str, str] = field(default_factory=dict)
     automatic: Automatic | None = None
     echo: bool = False
+    history: bool = False
+    unique: bool = False
 
     @property
     def fingerprint(self) -> str:
@@ -196,6 +202,8 @@ class Message:
         Left out is what may differ between two deliveries of the same thing: names, media URLs, arrival time.
         """
         digest = hashlib.sha256()
+        if self.unique:
+            return digest.hexdigest()
         parts = [self.content.value, self.subject, self.text, self.quoted]
         parts += [f"{a.filename}\x1f{a.media_type}\x1f{a.sha256 or a.remote}" for a in self.attachments]
         parts += [f"{key}\x1f{value}" for key, value in sorted(self.details.items())]
@@ -270,6 +278,22 @@ class CallEvent:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class InstanceNotice:
+    """Something that whoever runs the daemon should know of an instance: a paused template, a token about to expire.
+
+    The newest one of a `topic` and `subject` stands: `topic` is a short, bounded word (`template`, `number_quality`,
+    `token`), `subject` which of them (a template's name; may be empty). `grave` is what stops or will soon stop
+    answers or messages; one that is not grave puts an earlier one right, or just informs. `words` hold nobody's data.
+    """
+
+    sent_at: datetime
+    topic: str
+    subject: str = ""
+    grave: bool = False
+    words: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Ignored:
     """Something received that makes no message, counted under a short, bounded `reason` (`echo`, `template_status`)."""
 
@@ -290,7 +314,16 @@ class Malformed:
 
 
 Event = (
-    Message | StatusEvent | EditEvent | RevokeEvent | ReactionEvent | HandleChanged | CallEvent | Ignored | Malformed
+    Message
+    | StatusEvent
+    | EditEvent
+    | RevokeEvent
+    | ReactionEvent
+    | HandleChanged
+    | CallEvent
+    | InstanceNotice
+    | Ignored
+    | Malformed
 )
 
 
@@ -439,10 +472,15 @@ class Reply:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sent:
-    """The channel took a portion and calls it `id`. Accepted is not delivered: a `StatusEvent` says more."""
+    """The channel took a portion and calls it `id`. Accepted is not delivered: a `StatusEvent` says more.
+
+    `learned` are further handles of the very person it went to, as the channel itself just told us (who is answered
+    to a public comment turns out to be this one in private).
+    """
 
     id: RemoteId
     state: SendState = SendState.ACCEPTED
+    learned: tuple[Handle, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

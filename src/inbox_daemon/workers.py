@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from inbox_daemon.counting import Counts
-from inbox_daemon.model import InstanceId, StoredFile
+from inbox_daemon.model import Handle, InstanceId, StoredFile
 from inbox_daemon.pipeline.answering import Answering, Firewall
 from inbox_daemon.pipeline.delivering import Delivering
 from inbox_daemon.pipeline.detours import Detours, Ways
@@ -64,10 +64,10 @@ class Shop:
         """Channels by which citizens can be answered."""
         return {name: channel for name, channel in self.channels.items() if isinstance(channel, Replying)}
 
-    def open_until(self, instance: str, last_at: datetime) -> datetime | None:
-        """Until when somebody who wrote last then can be answered freely; None: there is no limit, or no answering."""
+    def open_until(self, instance: str, handle: Handle, last_at: datetime) -> datetime | None:
+        """Until when `handle`, who wrote last then, can be answered freely; None: no limit, or no answering."""
         channel = self.replying.get(InstanceId(instance))
-        return None if channel is None else channel.window(last_at).open_until
+        return None if channel is None else channel.window(handle, last_at).open_until
 
     def kind_of(self, instance: str) -> str:
         """The kind of a channel's instance; its name where it is not configured any more."""
@@ -105,7 +105,7 @@ def dispatchers(shop: Shop, installation: str) -> dict[InstanceId, Lane]:
         installation,
         texts=shop.texts,
         offices=shop.offices,
-        open_until=shop.open_until if settings.answers.show_window else lambda instance, at: None,
+        open_until=shop.open_until if settings.answers.show_window else lambda instance, handle, at: None,
     )
 
     def one(name: InstanceId) -> Lane:

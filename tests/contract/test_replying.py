@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +71,7 @@ async def test_its_rules_can_be_kept(under_test: UnderTest) -> None:
 
 @answering
 async def test_its_window_is_arithmetic(under_test: UnderTest) -> None:
-    window = under_test.channel.window
+    window = partial(under_test.channel.window, under_test.side.citizen)
     earlier, now, never = window(NOW - timedelta(hours=1)), window(NOW), window(None)
     assert (window(NOW), window(None)) == (now, never)
     assert now.template is None or now.template

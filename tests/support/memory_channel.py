@@ -63,7 +63,7 @@ class MemoryChannel:
     async def aclose(self) -> None:
         """Nothing is open."""
 
-    def window(self, last_inbound: datetime | None) -> Window:
+    def window(self, to: Handle, last_inbound: datetime | None) -> Window:
         """So many hours after the citizen's last message."""
         if self.hours is None:
             return Window()

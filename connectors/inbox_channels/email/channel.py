@@ -119,7 +119,7 @@ class EmailChannel:
         for start in range(0, len(data), CHUNK_BYTES):
             yield data[start : start + CHUNK_BYTES]
 
-    def window(self, last_inbound: datetime | None) -> Window:
+    def window(self, to: Handle, last_inbound: datetime | None) -> Window:
         """No limit: mail may be answered at any time."""
         return Window()
 

@@ -126,7 +126,7 @@ class WhatsAppChannel:
 
     # ------------------------------------------------------------ replying
 
-    def window(self, last_inbound: datetime | None) -> Window:
+    def window(self, to: Handle, last_inbound: datetime | None) -> Window:
         """24 hours from the citizen's last message, less a margin; after that, and to who never wrote, a template."""
         template = self._settings.answer_template or None
         if last_inbound is None:

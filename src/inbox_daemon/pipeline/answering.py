@@ -233,14 +233,14 @@ class Answering:
 
     async def _is_closed(self, sending: Sending) -> bool:
         assert sending.target is not None
-        until = self._channel.window(sending.target.last_at).open_until
+        until = self._channel.window(sending.target.handle, sending.target.last_at).open_until
         return until is not None and until <= datetime.now(UTC)
 
     async def _wait_for_citizen(self, sending: Sending, begin: Callable[[], None]) -> None:
         """The time for free answers is over: the approved template goes once, and the answer when they write."""
         where = sending.target
         assert where is not None
-        template = self._channel.window(where.last_at).template
+        template = self._channel.window(where.handle, where.last_at).template
         if not sending.is_answer:
             await self._run(lambda c: self._detours.drop(c, sending.step, "too late for a notice"))
             return

@@ -129,7 +129,7 @@ class Drafting:
         texts: Texts,
         offices: Mapping[str, str] = MappingProxyType({}),
         share_address: bool = False,
-        open_until: Callable[[str, datetime], datetime | None] = lambda instance, at: None,
+        open_until: Callable[[str, Handle, datetime], datetime | None] = lambda instance, handle, at: None,
     ) -> None:
         self._installation = installation
         self._open_until = open_until
@@ -189,9 +189,9 @@ class Drafting:
     def _window(self, work: Work) -> str:
         """Until when the citizen can be answered freely, where the channel sets a limit that is still ahead."""
         message = work.message
-        if message.automatic is not None or message.type != "message":
+        if work.handle is None or message.automatic is not None or message.type != "message":
             return ""
-        until = self._open_until(message.instance, message.sent_at)
+        until = self._open_until(message.instance, work.handle, message.sent_at)
         if until is None or until <= datetime.now(UTC):
             return ""
         return self._texts.say("window_note", until=self._texts.moment(until))

@@ -26,6 +26,7 @@ from inbox_daemon.model import (
     HandleChanged,
     Ignored,
     InstanceId,
+    InstanceNotice,
     Malformed,
     Message,
     ReactionEvent,
@@ -210,6 +211,8 @@ class Intake:
                 return "handle_changed"
             case CallEvent():
                 return "call"
+            case InstanceNotice():
+                return "notice"
             case Malformed():
                 taken.malformed.append(event)
                 return ""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Generic, Literal, Protocol, TypeVar, runtime_checkable
 
-from inbox_daemon.model import Attachment, Cursor, Envelope, Event, Handle, Reply, Sent, Window
+from inbox_daemon.model import Attachment, Cursor, Envelope, Event, Handle, InstanceNotice, Reply, Sent, Window
 from inbox_daemon.plugins.context import Context
 from inbox_daemon.plugins.settings import PluginSettings
 
@@ -71,6 +71,30 @@ class Pushed(Channel, Protocol):
 
 
 @runtime_checkable
+class Sharing(Pushed, Protocol):
+    """A pushed channel whose deliveries may come to the address of another instance: several numbers of one app."""
+
+    @property
+    def webhook_of(self) -> str:
+        """Name of the instance to whose address deliveries for this one come too; empty: to its own only."""
+
+    def concerns(self, body: bytes) -> bool:
+        """Whether a delivery may hold something for this instance. Quick, no parsing; "perhaps" is yes."""
+
+
+@runtime_checkable
+class Inspecting(Channel, Protocol):
+    """A channel that can look at its own standing with its provider."""
+
+    async def inspect(self) -> Sequence[InstanceNotice]:
+        """How it stands, without side effects: called at start, then every hour, and by `check --online`.
+
+        Everything it looks at is told of, also what is well (not `grave`), so that an earlier notice is put right.
+        Raises `EdgeError` when it can't look.
+        """
+
+
+@runtime_checkable
 class Polled(Channel, Protocol):
     """A channel that we ask. Only one node polls an instance at a time (a lease sees to it)."""
 
@@ -121,15 +145,16 @@ class FileRule:
 class SendingRules:
     """What a channel takes, as data: the core cuts and converts answers with it before it calls `send`.
 
-    A text is cut into portions of at most `max_chars` (None: any length). A file that no rule of `files` takes goes
-    as a link. `together`: text and files of one answer go in one portion; else a text of at most `max_caption_chars`
-    goes along with a single file, and everything else one by one. `markup` is how the channel writes emphasis.
-    `pair_seconds` is the least time between two portions to one person. `max_buttons` and `max_rows` are how many
-    choices a menu has room for; beyond that a menu is numbered text. `costs`: a portion is paid for, so notices go
-    sparingly.
+    A text is cut into portions of at most `max_chars` signs and `max_bytes` bytes of UTF-8 (None: any length). A file
+    that no rule of `files` takes goes as a link. `together`: text and files of one answer go in one portion; else a
+    text of at most `max_caption_chars` goes along with a single file, and everything else one by one. `markup` is how
+    the channel writes emphasis. `pair_seconds` is the least time between two portions to one person. `max_buttons` and
+    `max_rows` are how many choices a menu has room for; beyond that a menu is numbered text. `costs`: a portion is
+    paid for, so notices go sparingly.
     """
 
     max_chars: int | None = None
+    max_bytes: int | None = None
     max_caption_chars: int = 0
     files: Sequence[FileRule] = ()
     together: bool = False
@@ -146,12 +171,12 @@ class Replying(Channel, Protocol):
 
     rules: SendingRules
 
-    def window(self, last_inbound: datetime | None) -> Window:
-        """Until when a free answer may go to somebody who last wrote at `last_inbound` (None: never). Pure."""
+    def window(self, to: Handle, last_inbound: datetime | None) -> Window:
+        """Until when a free answer may go to `to`, who last wrote at `last_inbound` (None: never). Pure."""
 
     async def send(self, reply: Reply) -> Sent:
         """Send one portion, once. Raises `EdgeError`: `Uncertain` wherever the channel may have taken it,
-        `WindowClosed` where only a template would go."""
+        `WindowClosed` where only a template would go, or nothing more until the person writes."""
 
     def address(self, handles: Sequence[Handle]) -> Handle | None:
         """The handle among `handles` to answer to on this channel, or None. Pure."""

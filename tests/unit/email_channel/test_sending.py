@@ -102,7 +102,7 @@ async def test_it_never_writes_to_itself() -> None:
 async def test_its_rules() -> None:
     async with mailbox(None, max_reply_file_bytes=5) as channel:
         assert isinstance(channel, Replying)
-        assert channel.window(None) == Window()
+        assert channel.window(ANA, None) == Window()
         assert channel.rules.files == (FileRule(max_bytes=5),)
         assert channel.rules.together
         assert channel.rules.max_chars is None

@@ -15,19 +15,19 @@ NOW = datetime(2026, 11, 23, 12, 30, tzinfo=UTC)
 
 
 async def test_free_answers_end_a_margin_before_the_24_hours(number: Number) -> None:
-    assert number.channel.window(NOW) == Window(open_until=NOW + timedelta(hours=23, minutes=45))
-    assert number.another(window_margin_minutes=0).window(NOW).open_until == NOW + timedelta(hours=24)
+    assert number.channel.window(PHONE, NOW) == Window(open_until=NOW + timedelta(hours=23, minutes=45))
+    assert number.another(window_margin_minutes=0).window(PHONE, NOW).open_until == NOW + timedelta(hours=24)
 
 
 async def test_after_that_only_a_template_that_is_configured_goes(number: Number) -> None:
     channel = number.another(answer_template="hay_respuesta")
-    assert channel.window(NOW).template == "hay_respuesta"
-    assert channel.window(None).template == "hay_respuesta"
-    assert number.channel.window(None).template is None
+    assert channel.window(PHONE, NOW).template == "hay_respuesta"
+    assert channel.window(PHONE, None).template == "hay_respuesta"
+    assert number.channel.window(PHONE, None).template is None
 
 
 async def test_to_who_never_wrote_nothing_goes_freely(number: Number) -> None:
-    window = number.channel.window(None)
+    window = number.channel.window(PHONE, None)
     assert window.open_until is not None
     assert window.open_until < NOW - timedelta(days=10_000)
 
