@@ -64,15 +64,20 @@ def describe_event(event: Event) -> dict[str, Any]:
         case CallEvent():
             sender = _sender(event.sender)
             return _head("call", event) | {"sender": sender, "outcome": event.outcome, "seconds": event.seconds}
-        case Malformed():
-            return {"type": "ignored", "reason": "malformed", "place": event.place, "problem": event.problem}
-        case Ignored():
-            return {
-                "type": "ignored",
-                "reason": event.reason,
-                "external_id": event.external_id,
-                "sent_at": event.sent_at.isoformat() if event.sent_at else None,
-            }
+        case _:
+            return _ignored(event)
+
+
+def _ignored(event: Malformed | Ignored) -> dict[str, Any]:
+    """What makes no message, and why."""
+    if isinstance(event, Malformed):
+        return {"type": "ignored", "reason": "malformed", "place": event.place, "problem": event.problem}
+    return {
+        "type": "ignored",
+        "reason": event.reason,
+        "external_id": event.external_id,
+        "sent_at": event.sent_at.isoformat() if event.sent_at else None,
+    }
 
 
 def _head(type_: str, event: Any) -> dict[str, Any]:
