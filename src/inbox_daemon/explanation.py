@@ -20,6 +20,7 @@ from inbox_daemon.model import (
     RevokeEvent,
     Sender,
     StatusEvent,
+    WatermarkEvent,
 )
 
 
@@ -40,6 +41,9 @@ def describe_event(event: Event) -> dict[str, Any]:
     """One event: `type` first, then its own fields."""
     if isinstance(event, Message):
         return _message(event)
+    if isinstance(event, WatermarkEvent):
+        more = {"to": _handle(event.to), "until": event.until.isoformat(), "state": event.state.value}
+        return _head("watermark", event) | more
     if isinstance(event, InstanceNotice):
         return {"type": "notice"} | asdict(event) | {"sent_at": event.sent_at.isoformat()}
     match event:

@@ -226,6 +226,17 @@ class StatusEvent:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WatermarkEvent:
+    """All that we sent to `to` up to `until` (inclusive) has come as far as `state`: delivered or read."""
+
+    external_id: ExternalId
+    sent_at: datetime
+    to: Handle
+    until: datetime
+    state: SendState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EditEvent:
     """The person changed an earlier message; `message` is the new form. Evidence is never deleted: it is appended."""
 
@@ -316,6 +327,7 @@ class Malformed:
 Event = (
     Message
     | StatusEvent
+    | WatermarkEvent
     | EditEvent
     | RevokeEvent
     | ReactionEvent

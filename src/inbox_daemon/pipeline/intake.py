@@ -32,6 +32,7 @@ from inbox_daemon.model import (
     ReactionEvent,
     RevokeEvent,
     StatusEvent,
+    WatermarkEvent,
 )
 from inbox_daemon.pipeline.filing import Filing, Parcel
 from inbox_daemon.pipeline.parsing import Parser
@@ -203,9 +204,21 @@ class Intake:
                 return self._filing.edit(parcel, event)
             case RevokeEvent() | ReactionEvent():
                 return self._filing.mark(parcel, event)
+            case Malformed():
+                taken.malformed.append(event)
+                return ""
+            case Ignored():
+                return event.reason
+        return self._heed(parcel, event)
+
+    def _heed(self, parcel: Parcel, event: Event) -> str:
+        """Take in an event that is no utterance of anybody; returns under which word it is counted."""
+        match event:
             case StatusEvent():
                 self._heard(parcel.connection, parcel.instance, event)
                 return "status"
+            case WatermarkEvent():
+                return "watermark"
             case HandleChanged():
                 people.change(parcel.connection, event, parcel.envelope_id)
                 return "handle_changed"
@@ -213,11 +226,6 @@ class Intake:
                 return "call"
             case InstanceNotice():
                 return "notice"
-            case Malformed():
-                taken.malformed.append(event)
-                return ""
-            case Ignored():
-                return event.reason
         return _unknown(event)
 
 
