@@ -7,6 +7,7 @@ resolver), so both are asked: the name for every request and redirect, the addre
 from __future__ import annotations
 
 import ipaddress
+import re
 import socket
 from typing import Any
 
@@ -18,6 +19,9 @@ from inbox_daemon.errors import Permanent
 CONNECT_SECONDS = 10.0
 TOTAL_SECONDS = 60.0
 
+_IN_DOMAIN = re.compile(r"(?:[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?\.)+[a-z][a-z0-9-]*")
+"""A name of two labels or more, none of them empty: `.com` allows nothing, and neither do a bare dot or an address."""
+
 
 class Sessions:
     """Makes sessions and closes them all at the end."""
@@ -27,7 +31,10 @@ class Sessions:
         self._made: list[aiohttp.ClientSession] = []
 
     def make(self, hosts: frozenset[str]) -> aiohttp.ClientSession:
-        """A session for exactly these host names; redirects are followed only within them."""
+        """A session for exactly these host names; redirects are followed only within them.
+
+        One that begins with a dot (`.fbcdn.net`) stands for every name below that domain, and not for the domain.
+        """
         inner = any(_is_inner(host) for host in hosts)
         session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=64, socket_factory=_socket_factory(allow_loopback=inner)),
@@ -51,12 +58,21 @@ class Sessions:
 
 
 def _only(hosts: frozenset[str]) -> Any:
+    names = frozenset(host for host in hosts if not host.startswith("."))
+    domains = tuple(host for host in hosts - names if _IN_DOMAIN.fullmatch(host.removeprefix(".")))
+
     async def guard(request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
-        if request.url.host not in hosts:
+        host = request.url.host or ""
+        if host not in names and not _is_below(host, domains):
             raise Permanent("refused to call a host that is not configured")
         return await handler(request)
 
     return guard
+
+
+def _is_below(host: str, domains: tuple[str, ...]) -> bool:
+    """Whether a host is below one of these domains: whole labels count (`evilfbcdn.net` is not in `.fbcdn.net`)."""
+    return _IN_DOMAIN.fullmatch(host) is not None and host.endswith(domains)
 
 
 def _is_inner(host: str) -> bool:

@@ -225,6 +225,101 @@ async def test_a_redirect_within_the_host_is_followed(server: Server) -> None:
     assert server.hits == 2
 
 
+def _everywhere(session: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let every name lead to the server on loopback: what the guard of names lets through is then seen there."""
+    _resolving(session, "127.0.0.1")
+    monkeypatch.setattr(session.connector, "_socket_factory", _socket_factory(allow_loopback=True))
+
+
+BELOW = [
+    "scontent-eze1-1.xx.fbcdn.net",
+    "lookaside.fbcdn.net",
+    "SCONTENT.FBCDN.NET",
+    "a.b.c.d.fbcdn.net",
+    "_x.fbcdn.net",
+    "cdn.example.test",
+]
+
+
+@pytest.mark.parametrize("host", BELOW)
+async def test_a_domain_stands_for_all_names_below_it(
+    server: Server, monkeypatch: pytest.MonkeyPatch, host: str
+) -> None:
+    async with _session(".fbcdn.net", "cdn.example.test") as session:
+        _everywhere(session, monkeypatch)
+        assert await _get(session, f"http://{host}:{server.port}/") == "inner"
+    assert server.hits == 1
+
+
+LOOK_ALIKES = [
+    "fbcdn.net",
+    ".fbcdn.net",
+    "..fbcdn.net",
+    "a..fbcdn.net",
+    "evilfbcdn.net",
+    "evil-fbcdn.net",
+    "fbcdn.net.evil.test",
+    "a.fbcdn.net.evil.test",
+    "a.fbcdn.net.",
+    "a.fbcdn.net%2eevil.test",
+    "evil.test%2f.fbcdn.net",
+    "evil.test%00.fbcdn.net",
+    "a.fbcdn.net@evil.test",
+    "evil.test/a.fbcdn.net",
+    "evil.test#.fbcdn.net",
+    "evil.test?.fbcdn.net",
+    "a.fbcdn.ne",
+    "a.fbcdn.nett",
+    "a.fbcdn-net",
+    "a.fbcdn.n\u0435t",  # a Cyrillic e
+    "127.0.0.1",
+    "example.test",
+]
+
+
+@pytest.mark.parametrize("host", LOOK_ALIKES)
+async def test_what_only_looks_like_the_domain_is_not_called(
+    server: Server, monkeypatch: pytest.MonkeyPatch, host: str
+) -> None:
+    async with _session(".fbcdn.net") as session:
+        _everywhere(session, monkeypatch)
+        with pytest.raises((Permanent, aiohttp.InvalidURL, ValueError)):
+            await _get(session, f"http://{host}:{server.port}/")
+        with pytest.raises((Permanent, aiohttp.InvalidURL, ValueError)):
+            await _get(session, f"http://x:{server.port}@{host}/")
+    assert server.hits == 0
+
+
+@pytest.mark.parametrize("entry", [".", "..", ".net", ".net.", ".1", ".0.0.1", "", ".*.net", ".fbcdn..net"])
+async def test_an_entry_that_is_no_domain_allows_nothing(
+    server: Server, monkeypatch: pytest.MonkeyPatch, entry: str
+) -> None:
+    async with _session(entry) as session:
+        _everywhere(session, monkeypatch)
+        for host in ("a.fbcdn.net", "fbcdn.net", "127.0.0.1", "10.0.0.1", "a.b.net", "a.net."):
+            with pytest.raises((Permanent, aiohttp.InvalidURL, ValueError)):
+                await _get(session, f"http://{host}:{server.port}/")
+    assert server.hits == 0
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "::1", "::ffff:127.0.0.1", "0.0.0.0", "169.254.169.254", "fe80::1"])
+async def test_a_name_below_a_domain_that_resolves_inside_is_not_called(server: Server, address: str) -> None:
+    async with _session(".fbcdn.net") as session:
+        _resolving(session, address)
+        with pytest.raises((aiohttp.ClientError, OSError)):
+            await _get(session, f"http://a.fbcdn.net:{server.port}/")
+    assert server.hits == 0
+
+
+async def test_a_redirect_out_of_the_domain_is_not_followed(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    server.location = f"http://evilfbcdn.net:{server.port}/"
+    async with _session(".fbcdn.net") as session:
+        _everywhere(session, monkeypatch)
+        with pytest.raises((Permanent, aiohttp.ClientError)):
+            await _get(session, f"http://a.fbcdn.net:{server.port}/away")
+    assert server.hits == 1
+
+
 async def test_proxies_and_cookies_of_the_environment_play_no_part(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -43,12 +43,12 @@ class Mail(Protocol):
 class Context:
     """Lent by the core; a plug-in opens no session, clock or log of its own.
 
-    `session(hosts)` gives an aiohttp session that connects to exactly these host names (an SSRF guard checks the
-    address really connected to; redirects are not followed). `public_url` is where citizens' and agents' browsers
-    reach the public listener, without a trailing slash. `zone` is the office's time zone. `casebook` keeps cases for
-    destinations that have no system of their own. `case_link` makes the signed, expiring address of a case's page.
-    `file_link` makes one under which anybody who holds it may download a stored file, for a system that takes no bytes.
-    `mail` is None where no mail server is configured.
+    `session(hosts)` gives an aiohttp session that connects to exactly these host names, where `.fbcdn.net` stands for
+    every name below that domain (an SSRF guard checks the address really connected to; redirects stay among them).
+    `public_url` is where citizens' and agents' browsers reach the public listener, without a trailing slash. `zone` is
+    the office's time zone. `casebook` keeps cases for destinations that have no system of their own. `case_link` makes
+    the signed, expiring address of a case's page. `file_link` makes one under which anybody who holds it may download
+    a stored file, for a system that takes no bytes. `mail` is None where no mail server is configured.
     """
 
     instance: InstanceId
