@@ -48,7 +48,7 @@ def cut(
     """
     taken = [file for file in files if _is_taken(file, rules)]
     links = "\n".join(link(file) for file in files if not _is_taken(file, rules))
-    pieces = _split("\n\n".join(part for part in (text.strip(), links) if part), rules.max_chars)
+    pieces = _split("\n\n".join(part for part in (text.strip(), links) if part), rules)
     if rules.together or _is_caption(pieces, taken, rules):
         *first, last = pieces or [""]
         portions = [*(Portion(text=piece) for piece in first), Portion(text=last, files=tuple(taken))]
@@ -84,75 +84,105 @@ def _is_caption(pieces: Sequence[str], files: Sequence[StoredFile], rules: Sendi
 
 def _units(text: str) -> int:
     """Length in UTF-16 units."""
-    return len(text) + sum(char > "\uffff" for char in text)
+    return sum(map(_unit, text))
 
 
-def _split(text: str, limit: int | None) -> list[str]:
-    """The text in pieces of at most `limit` units, in one piece where there is none."""
+def _unit(char: str) -> int:
+    return 2 if char > "\uffff" else 1
+
+
+def _bytes(char: str) -> int:
+    """Length of one character in UTF-8: an accented letter counts two, an emoji four, half a surrogate pair three."""
+    return 1 if char < "\x80" else 2 if char < "\u0800" else 3 if char < "\U00010000" else 4
+
+
+def _split(text: str, rules: SendingRules) -> list[str]:
+    """The text in pieces inside all limits, in one piece where there is none."""
     text = text.strip()
-    if limit is None or _units(text) <= limit:
+    limits = ((rules.max_chars, _unit), (rules.max_bytes, _bytes))
+    scales = [_Scale(text, limit, length) for limit, length in limits if limit is not None]
+    if all(scale.fits(0) for scale in scales):
         return [text] if text else []
     places = _Places(text)
     pieces, start = [], 0
-    while places.rest(start) > limit:
-        end, following = places.cut(start, limit)
+    while not all(scale.fits(start) for scale in scales):
+        end, following = places.cut(start, min(scales, key=lambda scale: scale.reach(start)))
         pieces.append(text[start:end].strip())
         start = following
     return [piece for piece in (*pieces, text[start:].strip()) if piece]
 
 
+class _Scale:
+    """A text measured in one way, and how much of it a piece may hold. Places are indices into the text."""
+
+    def __init__(self, text: str, limit: int, length: Callable[[str], int]) -> None:
+        self._limit = limit
+        self._offsets = [0, *accumulate(map(length, text))]
+
+    def fits(self, start: int) -> bool:
+        """Whether all that is left from `start` on is one piece."""
+        return self._offsets[-1] - self._offsets[start] <= self._limit
+
+    def reach(self, start: int) -> int:
+        """Where a piece from `start` on must end at the latest."""
+        return self._place(self._offsets[start] + self._limit)
+
+    def good(self, start: int, part: float = 1) -> int:
+        """Where a piece from `start` on should end, so that what is left is no crumb; or that `part` of the way."""
+        begin = self._offsets[start]
+        most = min(self._limit, self._offsets[-1] - begin - self._limit // 4)
+        return self._place(begin + int(most * part))
+
+    def _place(self, offset: int) -> int:
+        return bisect_right(self._offsets, offset) - 1
+
+
 class _Cuts:
     """Gaps of one grade at which a text may be cut, found by where they begin."""
 
-    def __init__(self, gaps: Iterable[tuple[int, int]], offsets: Sequence[int]) -> None:
+    def __init__(self, gaps: Iterable[tuple[int, int]]) -> None:
         self._gaps = list(gaps)
-        self._ends = [offsets[end] for end, _ in self._gaps]
+        self._ends = [end for end, _ in self._gaps]
 
     def latest(self, after: int, until: int) -> tuple[int, int] | None:
-        """The last gap that begins behind the offset `after` and not behind `until`."""
+        """The last gap that begins behind the place `after` and not behind `until`."""
         found = bisect_right(self._ends, until) - 1
         return self._gaps[found] if found >= 0 and self._ends[found] > after else None
 
 
 class _Places:
-    """Where a text may be cut, from the best places to the worst. Offsets are in UTF-16 units."""
+    """Where a text may be cut, from the best places to the worst."""
 
     def __init__(self, text: str) -> None:
-        self._offsets = [0, *accumulate(2 if char > "\uffff" else 1 for char in text)]
         clusters = {found.start() for found in _GRAPHEME.finditer(text)}
         gaps = [found.span() for found in _GAP.finditer(text) if found.end() in clusters]
         inside = {place for found in _ADDRESS.finditer(text) for place in range(found.start() + 1, found.end())}
-        self._paragraphs = self._cuts(gap for gap in gaps if text.count("\n", *gap) > 1)
-        self._sentences = self._cuts(gap for gap in gaps if "\n" in text[slice(*gap)] or _ends_sentence(text, *gap))
-        self._words = self._cuts(gaps)
-        self._characters = self._cuts((place, place) for place in sorted(clusters - inside))
-        self._anywhere = self._cuts((place, place) for place in sorted(clusters))
+        self._paragraphs = _Cuts(gap for gap in gaps if text.count("\n", *gap) > 1)
+        self._sentences = _Cuts(gap for gap in gaps if "\n" in text[slice(*gap)] or _ends_sentence(text, *gap))
+        self._words = _Cuts(gaps)
+        self._characters = _Cuts((place, place) for place in sorted(clusters - inside))
+        self._anywhere = _Cuts((place, place) for place in sorted(clusters))
 
-    def rest(self, start: int) -> int:
-        """How long the text is from `start` on."""
-        return self._offsets[-1] - self._offsets[start]
+    def cut(self, start: int, scale: _Scale) -> tuple[int, int]:
+        """Where the piece that begins at `start` ends, and where the next begins; more is left than `scale` takes.
 
-    def cut(self, start: int, limit: int) -> tuple[int, int]:
-        """Where the piece that begins at `start` ends, and where the next begins; `limit` is less than the rest."""
-        begin = self._offsets[start]
-        most = begin + min(limit, self.rest(start) - limit // 4)  # what is left is no crumb
+        `scale` is the one whose limit is reached first: what fits by it fits by all.
+        """
+        most, reach = scale.good(start), scale.reach(start)
         return (
-            self._paragraphs.latest(begin + (most - begin) // 4, most)
-            or self._sentences.latest(begin + (most - begin) // 2, most)
-            or self._words.latest(begin, most)
-            or self._words.latest(begin, begin + limit)
-            or self._characters.latest(begin, most)
-            or self._anywhere.latest(begin, begin + limit)
-            or self._by_force(start, begin + limit)
+            self._paragraphs.latest(scale.good(start, 1 / 4), most)
+            or self._sentences.latest(scale.good(start, 1 / 2), most)
+            or self._words.latest(start, most)
+            or self._words.latest(start, reach)
+            or self._characters.latest(start, most)
+            or self._anywhere.latest(start, reach)
+            or self._by_force(start, reach)
         )
 
-    def _by_force(self, start: int, until: int) -> tuple[int, int]:
+    def _by_force(self, start: int, reach: int) -> tuple[int, int]:
         """Inside one character: a letter under a thousand accents."""
-        place = max(start + 1, bisect_right(self._offsets, until) - 1)
+        place = max(start + 1, reach)
         return place, place
-
-    def _cuts(self, gaps: Iterable[tuple[int, int]]) -> _Cuts:
-        return _Cuts(gaps, self._offsets)
 
 
 def _ends_sentence(text: str, start: int, end: int) -> bool:
