@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -11,9 +13,10 @@ from urllib.parse import SplitResult, urlsplit
 import aiohttp
 import orjson
 
+from inbox_channels._graph.limits import used
 from inbox_channels._graph.reading import Json, clean
 from inbox_channels._graph.reading import Unreadable as UnreadableAnswer
-from inbox_channels._graph.verdicts import read_fault, to_error
+from inbox_channels._graph.verdicts import WHATSAPP, Dialect, read_fault, to_error
 from inbox_daemon.errors import EdgeError, Permanent, Transient, Uncertain
 from inbox_daemon.plugins import Secret
 
@@ -51,7 +54,11 @@ class GraphPlace:
             asked, own = _origin(urlsplit(url)), _origin(urlsplit(self.url))
         except ValueError:
             return False
-        return asked == own or asked in {("https", host, 443) for host in self.media_hosts}
+        scheme, host, port = asked
+        return asked == own or ((scheme, port) == ("https", 443) and self._has_media(host or ""))
+
+    def _has_media(self, host: str) -> bool:
+        return any(host.endswith(one) if one.startswith(".") else host == one for one in self.media_hosts)
 
 
 def _origin(address: SplitResult) -> tuple[str, str | None, int | None]:
@@ -61,9 +68,26 @@ def _origin(address: SplitResult) -> tuple[str, str | None, int | None]:
 
 
 class GraphClient:
-    """One app's access to the Graph API. Nothing is retried and no redirect is followed here."""
+    """One app's access to the Graph API. Nothing is retried and no redirect is followed here.
 
-    def __init__(self, open_session: OpenSession, place: GraphPlace, token: Secret) -> None:
+    With `app_secret` each call proves that it comes from the app (`appsecret_proof`): apps may insist on that.
+    """
+
+    used: int
+    """How much of the limit of calls the last answer said is used up, in percent; 0 where it said nothing."""
+
+    def __init__(
+        self,
+        open_session: OpenSession,
+        place: GraphPlace,
+        token: Secret,
+        *,
+        app_secret: Secret | None = None,
+        dialect: Dialect = WHATSAPP,
+    ) -> None:
+        self.used = 0
+        self._app_secret = app_secret
+        self._dialect = dialect
         self._open_session = open_session
         self._session: aiohttp.ClientSession | None = None
         self._place = place
@@ -96,32 +120,55 @@ class GraphClient:
         url = f"{self._place.url}/{self._place.version}/{path}"
         if isinstance(request.get("data"), bytes):
             request["headers"] = {"Content-Type": "application/json"}
+        request["params"] = {**request.get("params", {}), **self._proof()}
         async with self._request(
             method, url, self._limits(sending), doing=doing, harmless=harmless, **request
         ) as answer:
+            self.used = used(answer.headers)
             body = await _read(answer)
             if answer.status == 200:
                 return _json(body, doing=doing, harmless=harmless)
             fault = read_fault(answer.status, answer.headers, body)
-        raise missing if missing and fault.missing else to_error(fault, doing=doing, harmless=harmless)
+        if missing and fault.missing:
+            raise missing
+        raise to_error(fault, doing=doing, harmless=harmless, dialect=self._dialect)
+
+    def _proof(self) -> Mapping[str, str]:
+        if self._app_secret is None or not self._app_secret.reveal():
+            return {}
+        made = hmac.digest(self._app_secret.reveal().encode(), self._token.reveal().encode(), hashlib.sha256)
+        return {"appsecret_proof": made.hex()}
 
     @asynccontextmanager
-    async def download(self, url: str, *, doing: str) -> AsyncIterator[aiohttp.ClientResponse]:
-        """Open `url` with the token; the status is the caller's to judge. Raises `Permanent` for a strange host."""
+    async def download(self, url: str, *, doing: str, with_token: bool = True) -> AsyncIterator[aiohttp.ClientResponse]:
+        """Open `url`; the status is the caller's to judge. Raises `Permanent` for a strange host.
+
+        An address that is signed itself needs no token (`with_token` false): then it isn't shown it.
+        """
         if not self._place.trusts(url):
             host = _host(url)
             raise Permanent(f"{doing}: the file is at {host}, where the token must not go; see media_hosts")
         limits = aiohttp.ClientTimeout(
             total=None, sock_connect=self._place.connect_seconds, sock_read=self._place.idle_seconds
         )
-        async with self._request("GET", url, limits, doing=doing, harmless=True) as answer:
+        async with self._request("GET", url, limits, doing=doing, harmless=True, with_token=with_token) as answer:
             yield answer
 
     @asynccontextmanager
     async def _request(
-        self, method: str, url: str, limits: aiohttp.ClientTimeout, *, doing: str, harmless: bool, **request: Any
+        self,
+        method: str,
+        url: str,
+        limits: aiohttp.ClientTimeout,
+        *,
+        doing: str,
+        harmless: bool,
+        with_token: bool = True,
+        **request: Any,
     ) -> AsyncIterator[aiohttp.ClientResponse]:
-        headers = {**request.pop("headers", {}), "Authorization": f"Bearer {self._token.reveal()}"}
+        headers = dict(request.pop("headers", {}))
+        if with_token:
+            headers["Authorization"] = f"Bearer {self._token.reveal()}"
         if self._session is None:
             self._session = self._open_session(self._place.hosts)
         # Redirects are not followed: the token would travel on to whatever host they name.

@@ -7,7 +7,7 @@ Only a code that proves that nothing was done may become `Transient` for a call 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
 
@@ -178,6 +178,30 @@ VERDICTS: Mapping[int, Verdict] = {
 }
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dialect:
+    """What is peculiar to one of Meta's products: its name for agents, and what its codes and subcodes mean there.
+
+    A subcode says more than its code, and either goes before the table that all products share.
+    """
+
+    product: str = "WhatsApp"
+    by_subcode: Mapping[int, Verdict] = field(default_factory=dict)
+    by_code: Mapping[int, Verdict] = field(default_factory=dict)
+
+    def verdict(self, fault: GraphFault) -> Verdict:
+        """What `fault` means."""
+        own = self.by_subcode.get(fault.subcode) or self.by_code.get(fault.code) if fault.named else None
+        return own or _verdict(fault)
+
+    def told(self, verdict: Verdict) -> str:
+        """The words for agents; those of the shared table are written for WhatsApp."""
+        return verdict.told.replace("WhatsApp", self.product)
+
+
+WHATSAPP = Dialect()
+
+
 def told(code: str, words: str) -> str:
     """Why something was not delivered, for the agent, in es-AR. `words` are Meta's own, for a code that is new."""
     known = VERDICTS.get(int(code)) if code.isascii() and code.isdigit() and len(code) < 10 else None
@@ -227,10 +251,12 @@ def read_fault(status: int, headers: Mapping[str, str], body: bytes) -> GraphFau
     )
 
 
-def to_error(fault: GraphFault, *, doing: str, harmless: bool) -> EdgeError:
+def to_error(fault: GraphFault, *, doing: str, harmless: bool, dialect: Dialect = WHATSAPP) -> EdgeError:
     """The error to raise for `fault`. `harmless` marks calls that may be repeated freely (reads, uploads)."""
-    verdict = _verdict(fault)
+    verdict = dialect.verdict(fault)
     name = f"code {fault.code}" if fault.named else f"HTTP {fault.status}"
+    if fault.subcode:
+        name = f"{name}/{fault.subcode}"
     message = f"{doing}: {verdict.words} ({name})"
     match verdict.outcome:
         case Outcome.LATER:
@@ -240,9 +266,9 @@ def to_error(fault: GraphFault, *, doing: str, harmless: bool) -> EdgeError:
         case Outcome.UNKNOWN:
             return Transient(message, retry_after=fault.wait) if harmless else Uncertain(message)
         case Outcome.NEVER:
-            return Permanent(message, told=verdict.told)
+            return Permanent(message, told=dialect.told(verdict))
         case Outcome.WINDOW:
-            return WindowClosed(message, told=verdict.told)
+            return WindowClosed(message, told=dialect.told(verdict))
         case Outcome.LOCKED:
             return Credentials(message)
 
