@@ -63,7 +63,8 @@ async def over_the_fake_redmine(request: pytest.FixtureRequest) -> AsyncIterator
 async def over_a_real_redmine(request: pytest.FixtureRequest) -> AsyncIterator[AdapterUnderTest]:
     """The real server that all scenarios share."""
     server: RedmineServer = request.getfixturevalue("redmine")
-    async with under_test(server, timeout_seconds=6.0) as made:
+    # Redmine waits up to 10 s for SQLite's lock (redmine-start.sh): who gives up sooner calls a busy machine a fault.
+    async with under_test(server, timeout_seconds=12.0) as made:
         yield made
 
 

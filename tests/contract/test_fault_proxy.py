@@ -9,7 +9,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from support.fault_proxy import AFTER_WORK, Fault, FaultProxy
+from support.fault_proxy import AFTER_WORK, MISLEADING_AFTER_WORK, Fault, FaultProxy
 
 
 @dataclass(kw_only=True)
@@ -52,7 +52,9 @@ async def test_it_passes_long_bodies_on_one_kept_connection(behind: Behind) -> N
     assert behind.proxy.seen == {Fault.PASS: 3}
 
 
-@pytest.mark.parametrize("fault", [one for one in Fault if one not in {Fault.PASS, Fault.LATENCY, Fault.REFUSE}])
+@pytest.mark.parametrize(
+    "fault", [one for one in Fault if one not in {Fault.PASS, Fault.LATENCY, Fault.REFUSE, *MISLEADING_AFTER_WORK}]
+)
 async def test_faults_hit_after_the_work_exactly_where_they_say_so(behind: Behind, fault: Fault) -> None:
     behind.proxy.once(fault) if fault is not Fault.RESET_ON_ACCEPT else behind.proxy.set(fault)
     async with aiohttp.ClientSession() as session:
@@ -61,6 +63,36 @@ async def test_faults_hit_after_the_work_exactly_where_they_say_so(behind: Behin
         assert len(behind.served) == (1 if fault in AFTER_WORK else 0)
         behind.proxy.fault = Fault.PASS
         assert await post(session, behind) == 201
+
+
+@pytest.mark.parametrize(
+    ("fault", "status", "media_type", "body"),
+    [
+        (Fault.LOST_404, 404, "application/json", b"Not found"),
+        (Fault.ERROR_AS_200, 200, "application/json", b"error"),
+        (Fault.EMPTY_200, 200, "application/json", b"[]"),
+        (Fault.WRONG_TYPE, 201, "text/plain", b'{"done": 1}'),
+    ],
+)
+async def test_a_misleading_answer_comes_whole_after_the_work(
+    behind: Behind, fault: Fault, status: int, media_type: str, body: bytes
+) -> None:
+    behind.proxy.once(fault)
+    async with aiohttp.ClientSession() as session:
+        async with session.post(f"{behind.proxy.url}/work", data=b"x") as response:
+            assert (response.status, response.content_type) == (status, media_type)
+            assert body in await response.read()
+        assert len(behind.served) == 1
+        assert await post(session, behind) == 201
+
+
+@pytest.mark.parametrize(("fault", "status"), [(Fault.SLOW_DOWN_429, 429), (Fault.EXPIRED_401, 401)])
+async def test_a_refusal_comes_before_the_work(behind: Behind, fault: Fault, status: int) -> None:
+    behind.proxy.once(fault)
+    async with aiohttp.ClientSession() as session, session.post(f"{behind.proxy.url}/work", data=b"x") as response:
+        assert response.status == status
+        assert (response.headers.get("Retry-After") == "7") is (fault is Fault.SLOW_DOWN_429)
+    assert behind.served == []
 
 
 async def test_refused_is_refused_and_the_port_comes_back(behind: Behind) -> None:

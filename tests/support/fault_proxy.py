@@ -33,6 +33,10 @@ class Fault(StrEnum):
     """The request is taken and never reaches the server; no answer comes."""
     BUSY_503 = "busy_503"
     """A proxy's 503 with Retry-After; the server never saw the request."""
+    SLOW_DOWN_429 = "slow_down_429"
+    """Asked to slow down, with Retry-After; the server never saw the request."""
+    EXPIRED_401 = "expired_401"
+    """The session or token counts no more; the server did nothing."""
     LATENCY = "latency"
     """The answer comes whole, `latency_seconds` late."""
     SWALLOW = "swallow"
@@ -47,6 +51,14 @@ class Fault(StrEnum):
     """The server did it; bytes come that are no HTTP."""
     LOGIN_PAGE = "login_page"
     """The server did it; an HTML page comes with status 200."""
+    LOST_404 = "lost_404"
+    """The server did it; 404 comes with an error in JSON (GLPI's issue 24506)."""
+    ERROR_AS_200 = "error_as_200"
+    """The server did it; an error in JSON comes with status 200."""
+    EMPTY_200 = "empty_200"
+    """The server did it; an empty list comes with status 200, as where a key is wrong (MantisBT)."""
+    WRONG_TYPE = "wrong_type"
+    """The server did it; the right answer comes as text/plain."""
 
 
 AFTER_WORK = (
@@ -58,6 +70,9 @@ AFTER_WORK = (
     Fault.LOGIN_PAGE,
 )
 BEFORE_WORK = (Fault.REFUSE, Fault.RESET_ON_ACCEPT, Fault.BLACK_HOLE, Fault.BUSY_503)
+MISLEADING_AFTER_WORK = (Fault.LOST_404, Fault.ERROR_AS_200, Fault.EMPTY_200, Fault.WRONG_TYPE)
+"""Whole answers in good HTTP that don't say what was done."""
+MISLEADING_BEFORE_WORK = (Fault.SLOW_DOWN_429, Fault.EXPIRED_401)
 Match = Callable[[str, str], bool]
 
 
@@ -174,7 +189,7 @@ class FaultProxy:
             while (request := await read_message(client[0], is_answer=False)) is not None:
                 fault = self._choose(request)
                 self.seen[fault] += 1
-                if fault in BEFORE_WORK:
+                if fault in BEFORE_WORK + MISLEADING_BEFORE_WORK:
                     await _fail_before(fault, *client)
                     return
                 upstream = upstream or await asyncio.open_connection(*self._upstream, limit=2**20)
@@ -196,7 +211,7 @@ class FaultProxy:
         self, fault: Fault, answer: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> bool:
         """Pass the answer on, or what comes in its place; whether the connection goes on."""
-        if fault in AFTER_WORK:
+        if fault in AFTER_WORK + MISLEADING_AFTER_WORK:
             await _fail_after(fault, answer, reader, writer)
             return False
         if fault is Fault.LATENCY:
@@ -225,8 +240,8 @@ def _linger_zero(connection: socket.socket) -> None:
 async def _fail_before(fault: Fault, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     if fault is Fault.BLACK_HOLE:
         await reader.read()
-    elif fault is Fault.BUSY_503:
-        writer.write(_answer(503, b"text/plain", b"busy", b"Retry-After: 7\r\n"))
+    elif fault in _INSTEAD_OF_WORK:
+        writer.write(_INSTEAD_OF_WORK[fault])
         await writer.drain()
     else:
         writer.transport.abort()
@@ -245,6 +260,10 @@ async def _fail_after(fault: Fault, answer: bytes, reader: asyncio.StreamReader,
         Fault.ERROR_500: _answer(500, b"application/json", b'{"message":"Internal Server Error"}'),
         Fault.GARBAGE: b"\x00\xff\x16\x03 not HTTP at all\r\n\r\n",
         Fault.LOGIN_PAGE: _answer(200, b"text/html", b"<html><form action='/login'>Ingresar</form></html>"),
+        Fault.LOST_404: _answer(404, b"application/json", b'{"message":"Not found"}'),
+        Fault.ERROR_AS_200: _answer(200, b"application/json", b'{"error":"Internal error","code":17}'),
+        Fault.EMPTY_200: _answer(200, b"application/json", b"[]"),
+        Fault.WRONG_TYPE: _retyped(head) + b"\r\n\r\n" + body,
     }
     writer.write(instead[fault])
     await writer.drain()
@@ -253,6 +272,20 @@ async def _fail_after(fault: Fault, answer: bytes, reader: asyncio.StreamReader,
 def _answer(status: int, media_type: bytes, body: bytes, more: bytes = b"") -> bytes:
     head = b"HTTP/1.1 %d Fault\r\nContent-Type: %s\r\nContent-Length: %d\r\n" % (status, media_type, len(body))
     return head + more + b"Connection: close\r\n\r\n" + body
+
+
+_INSTEAD_OF_WORK = {
+    Fault.BUSY_503: _answer(503, b"text/plain", b"busy", b"Retry-After: 7\r\n"),
+    Fault.SLOW_DOWN_429: _answer(429, b"application/json", b'{"message":"Too many requests"}', b"Retry-After: 7\r\n"),
+    Fault.EXPIRED_401: _answer(401, b"application/json", b'{"message":"Session expired"}'),
+}
+
+
+def _retyped(head: bytes) -> bytes:
+    """The head of an answer that calls itself text and says that the connection ends."""
+    lines = head.split(b"\r\n")
+    kept = [line for line in lines if not line.lower().startswith((b"content-type:", b"connection:"))]
+    return b"\r\n".join([*kept, b"Content-Type: text/plain", b"Connection: close"])
 
 
 async def read_message(reader: asyncio.StreamReader, *, is_answer: bool) -> bytes | None:
