@@ -41,7 +41,7 @@ def run(args: argparse.Namespace) -> int:
     from inbox_daemon.pipeline.receive import day_in
     from inbox_daemon.store import ledger
 
-    settings = configuration.load(args.config)  # the plug-ins' secrets are not needed
+    settings = configuration.load(args.config, secrets=("database.password",))  # nor those of the plug-ins
     since = day_in(settings.daemon.zone)(datetime.now(UTC) - timedelta(days=args.days - 1))
     with with_database(settings) as database:
         lines = database.run_now(partial(ledger.read, since_day=since))

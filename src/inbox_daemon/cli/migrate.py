@@ -27,7 +27,7 @@ def run(args: argparse.Namespace) -> int:
     from inbox_daemon.assembly import open_database, prepare
     from inbox_daemon.store.migrate import HEAD
 
-    settings = configuration.load(args.config)  # the plug-ins' secrets are not needed
+    settings = configuration.load(args.config, secrets=("database.password",))  # nor those of the plug-ins
     with open_database(settings) as database:
         done = prepare(database)
     print(f"{'migrated to' if done else 'already at'} revision {HEAD}")

@@ -56,7 +56,7 @@ def run(args: argparse.Namespace) -> int:
     from inbox_daemon.app import with_database
     from inbox_daemon.store import parked
 
-    settings = configuration.load(args.config)  # the plug-ins' secrets are not needed
+    settings = configuration.load(args.config, secrets=("database.password",))  # nor those of the plug-ins
     with with_database(settings) as database:
         items = {item.id: item for item in database.run_now(parked.items)}
         if args.action == "list":

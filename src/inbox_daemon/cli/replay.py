@@ -54,7 +54,7 @@ def run(args: argparse.Namespace) -> int:
     if not (ids or args.parked or args.instance or args.since):
         print("say which envelopes: --parked, --instance, --since or their ids", file=sys.stderr)
         return frame.USAGE
-    settings = configuration.load(args.config)  # the plug-ins' secrets are not needed
+    settings = configuration.load(args.config, secrets=("database.password",))  # nor those of the plug-ins
     with with_database(settings) as database:
         marked = database.run_now(
             partial(

@@ -36,7 +36,7 @@ def run(args: argparse.Namespace) -> int:
     """Ask and show; returns the exit code."""
     from inbox_daemon import settings as configuration
 
-    settings = configuration.load(args.config)  # the plug-ins' secrets are not needed
+    settings = configuration.load(args.config, secrets=())  # nor those of the plug-ins
     url = f"http://{settings.operations.listen}/status"
     try:
         with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(url, timeout=15) as answer:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -29,24 +29,27 @@ class Findings:
     errors: list[SettingsError] = field(default_factory=list)
 
 
-def load(path: Path | None = None) -> Settings:
+def load(path: Path | None = None, *, secrets: Collection[str] | None = None) -> Settings:
     """Read, overlay, resolve secrets and validate. Raises `SettingsErrors` with everything found.
 
-    `path` comes from --config; None means $INBOX_CONFIG or /etc/inbox-daemon/inbox.toml.
+    `path` comes from --config; None means $INBOX_CONFIG or /etc/inbox-daemon/inbox.toml. `secrets` are the keys of
+    those of the core's secrets that are used (None: all): a command in a plain shell has no credentials of the
+    service's, and one that it does not use is no reason to refuse it. Such a secret is empty then.
     """
-    findings = examine(path)
+    findings = examine(path, secrets=secrets)
     if findings.errors:
         raise SettingsErrors(findings.errors)
     return findings.settings
 
 
-def examine(path: Path | None = None) -> Findings:
+def examine(path: Path | None = None, *, secrets: Collection[str] | None = None) -> Findings:
     """Like `load`, but goes on behind mistakes. Raises `SettingsErrors` only when there is nothing to go on with."""
     source, errors = _overlaid(read(path))
     told: dict[KeyPath, SettingsError] = {}
 
     def report(at: KeyPath, problem: str, remedy: str) -> None:
-        told.setdefault(at, source.error(at, problem, remedy))
+        if secrets is None or dotted(at) in secrets:
+            told.setdefault(at, source.error(at, problem, remedy))
 
     data = credentials.resolve(source.data, Settings, source, (), report)
     faulty: set[KeyPath] = set(told)

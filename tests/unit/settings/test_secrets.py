@@ -153,3 +153,19 @@ def test_two_processes_that_start_at_once_agree(tmp_path: Path, monkeypatch: pyt
 
     monkeypatch.setattr(os, "fsync", other_process_is_quicker)
     assert link_secret(None, tmp_path) == made[0]
+
+
+def test_a_command_wants_no_secret_that_it_does_not_use(write: Write) -> None:
+    """Credentials of the service are not there in a plain shell, from which the ledger is read all the same."""
+    more = (
+        '[smtp]\nhost = "mail.chaco.test"\nfrom_address = "centro@chaco.test"\n'
+        'user = "centro"\npassword = { credential = "smtp-password" }\n'
+    )
+    file = write("", more)
+    with pytest.raises(SettingsErrors, match="smtp-password"):
+        load(file)
+    with pytest.raises(SettingsErrors, match="smtp-password"):
+        load(file, secrets=("smtp.password",))
+    settings = load(file, secrets=("database.password",))
+    assert settings.smtp is not None
+    assert settings.smtp.password == Secret("")
