@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from importlib import resources
+from zoneinfo import ZoneInfo
 
 from inbox_daemon.plugins import Context, TicketingAdapter, TicketingPlugin
 from inbox_ticketing.glpi.adapter import CAPABILITIES, Glpi
+from inbox_ticketing.glpi.legacy import Legacy
 from inbox_ticketing.glpi.settings import GlpiSettings
 
 
 def _build(settings: GlpiSettings, context: Context) -> TicketingAdapter:
-    return Glpi(settings, context)
+    zone = ZoneInfo(settings.zone) if settings.zone else context.zone
+    return Glpi(settings, context, Legacy(settings, context, zone))
 
 
 plugin = TicketingPlugin(

@@ -1,4 +1,4 @@
-"""GLPI 10 and 11 as a destination, over `apirest.php`.
+"""GLPI 10 and 11 as a destination, over whichever of its APIs is configured.
 
 Every write of an entry begins by reading the ticket: one in the bin takes followups as if nothing were, and a merged
 one must be followed.
@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from zoneinfo import ZoneInfo
 
-from inbox_daemon.errors import Credentials, EdgeError, Gone, Permanent, Uncertain
+from inbox_daemon.errors import Credentials, EdgeError, Gone, Permanent, Transient, Uncertain
 from inbox_daemon.model import (
     Attachment,
     Cursor,
@@ -30,16 +29,13 @@ from inbox_daemon.model import (
 )
 from inbox_daemon.plugins import Capabilities, Context, WebhookRequest
 from inbox_ticketing.glpi import hints, parse, texts
-from inbox_ticketing.glpi.files import Files
 from inbox_ticketing.glpi.finding import Finder
 from inbox_ticketing.glpi.lineage import Lineage
-from inbox_ticketing.glpi.outcome import Answer
 from inbox_ticketing.glpi.parse import Row
-from inbox_ticketing.glpi.places import Places
 from inbox_ticketing.glpi.proof import Proof
 from inbox_ticketing.glpi.reading import Reader
-from inbox_ticketing.glpi.rest import RestClient
 from inbox_ticketing.glpi.settings import GlpiSettings
+from inbox_ticketing.glpi.speech import Opening, Speech
 from inbox_ticketing.glpi.watch import Watch
 
 CAPABILITIES = Capabilities(
@@ -59,19 +55,15 @@ CAPABILITIES = Capabilities(
 
 
 class Glpi:
-    """A `TicketingAdapter`."""
+    """A `TicketingAdapter`; `speech` carries what it says."""
 
-    def __init__(self, settings: GlpiSettings, context: Context) -> None:
+    def __init__(self, settings: GlpiSettings, context: Context, speech: Speech) -> None:
         self._settings = settings
         self._instance = context.instance
-        self._rest = RestClient(settings, context)
-        zone = ZoneInfo(settings.zone) if settings.zone else context.zone
-        self._places = Places(settings, self._rest, context)
-        self._lineage = Lineage(self._rest, zone, self._instance, in_title=settings.reference_in == "title")
-        self._files = Files(settings, self._rest, self._places, context)
-        self._reader = Reader(self._rest, self._places, self._files, zone, context)
-        self._finder = Finder(settings, self._rest, self._places, self._lineage, self._reader, context)
-        self._watch = Watch(settings, self._rest, self._places, self._lineage, self._reader)
+        self._speech = speech
+        self._lineage = Lineage(speech)
+        self._finder = Finder(settings, speech, self._lineage, context)
+        self._watch = Watch(settings, speech, self._lineage, Reader(speech))
         self.capabilities = replace(
             CAPABILITIES,
             updates="both" if settings.hint_secret else "poll",
@@ -80,43 +72,42 @@ class Glpi:
 
     async def aclose(self) -> None:
         """End the session."""
-        await self._rest.aclose()
+        await self._speech.aclose()
 
     async def check(self) -> None:
         """See `proof.Proof`."""
-        await Proof(self, self._settings, self._rest, self._places, self._reader).run(self._instance)
+        await Proof(self, self._settings, self._speech).run(self._instance)
 
     # ------------------------------------------------------------ writing
 
     async def open_ticket(self, draft: Draft) -> Ticket:
         """Create the ticket, then read it back: GLPI drops a field that it does not know, and rules rewrite titles."""
         in_title = self._settings.reference_in == "title"
-        fields: dict[str, object] = {
-            "name": texts.title_of(draft, in_title=in_title),
-            "content": texts.content_of(draft.first, preface=texts.preface_of(draft)),
-            "type": 2 if self._settings.type == "request" else 1,
-            "entities_id": await self._places.entity(),
-            "_users_id_requester": await self._places.requester() or 0,
-        }
-        if not in_title:
-            fields["externalid"] = draft.reference
-        if (category := await self._places.category()) is not None:
-            fields["itilcategories_id"] = category
-        if (source := await self._places.source(draft.channel)) is not None:
-            fields["requesttypes_id"] = source
-        number = self._made(await self._rest.send("POST", "/Ticket", fields), "a creation")
-        return await self._seen(number, draft.reference)
+        opening = Opening(
+            title=texts.title_of(draft, in_title=in_title),
+            content=texts.content_of(draft.first, preface=texts.preface_of(draft)),
+            type=2 if self._settings.type == "request" else 1,
+            channel=draft.channel,
+            external_id="" if in_title else draft.reference,
+        )
+        number = await self._speech.create(opening)
+        ticket = await self._seen(number, draft.reference)
+        try:
+            await self._speech.complete(number)
+        except Transient as error:  # it stands: whoever looks it up completes it
+            raise Uncertain(f"{self._instance}: ticket {number} is not complete yet ({error})") from error
+        return ticket
 
     async def _seen(self, number: int, reference: Reference) -> Ticket:
         try:
-            row = await self._lineage.ticket(number)
+            row = await self._speech.ticket(number)
         except EdgeError:
             return self._finder.ticket_of(Row(id=number, status=1, deleted=False, references=frozenset()))
         if reference in row.references:
             return self._finder.ticket_of(row)
         # Nobody could find this ticket again. It is put away, so that the mended instance opens the only one.
         with suppress(EdgeError):
-            await self._put_status(number, parse.STATUS_OF[TicketState.CLOSED])
+            await self._speech.put_status(number, parse.STATUS_OF[TicketState.CLOSED])
         raise Credentials(
             f"{self._instance}: GLPI dropped the reference of ticket {number}, which is to be closed. "
             + (
@@ -139,7 +130,7 @@ class Glpi:
     async def attach(self, ticket: Ticket, entry: Entry, file: StoredFile) -> Written:
         """Put the file into the ticket, then the followup that announces it: only the latter counts as the entry."""
         row = await self._target(ticket)
-        await self._files.put(row, entry, file)
+        await self._speech.files.put(row, entry, file)
         return await self._add(row, texts.file_content(entry, file), public=True)
 
     async def set_state(self, ticket: Ticket, state: TicketState) -> None:
@@ -157,50 +148,32 @@ class Glpi:
             return
         if state in {TicketState.OPEN, TicketState.REOPENED} and not row.state.ends:
             return
-        await self._put_status(row.id, status)
-        if (await self._lineage.ticket(row.id)).status != status:
+        await self._speech.put_status(row.id, status)
+        if (await self._speech.ticket(row.id)).status != status:
             raise Permanent(f"{self._instance}: GLPI does not set ticket {row.id} to status {status}")
 
     async def _add(self, row: Row, content: str, *, public: bool) -> Written:
-        reopens = public and row.state.ends
-        fields: dict[str, object] = {
-            "itemtype": "Ticket",
-            "items_id": row.id,
-            "content": content,
-            "is_private": 0 if public else 1,
-        }
-        if reopens or (public and row.state is TicketState.WAITING):  # GLPI does so itself for requesters only
-            fields["add_reopen"] = 1
+        wakes = public and (row.state.ends or row.state is TicketState.WAITING)
         try:
-            answer = await self._rest.send("POST", "/ITILFollowup", fields)
+            number = await self._speech.add(row, content, public=public, wakes=wakes)
         except Permanent as error:
             if row.state is TicketState.CLOSED and public:
                 raise Gone(f"{self._instance}: ticket {row.id} is closed and takes nothing", reason="closed") from error
             raise
-        entry = EntryId(f"F{self._made(answer, 'a followup')}")
-        now = await self._reopened(row) if reopens else row
-        return Written(ticket=self._finder.ticket_of(now), entry=entry, reopened=row.state.ends and not now.state.ends)
+        now = await self._woken(row) if wakes else row
+        reopened = row.state.ends and not now.state.ends
+        return Written(ticket=self._finder.ticket_of(now), entry=EntryId(f"F{number}"), reopened=reopened)
 
-    async def _reopened(self, row: Row) -> Row:
-        """The ticket after a followup that was to reopen it. The entry stands, so nothing that fails here is raised."""
+    async def _woken(self, row: Row) -> Row:
+        """The ticket after a followup that was to wake it. The entry stands, so nothing that fails here is raised."""
         try:
-            now = await self._lineage.ticket(row.id)
-            if now.state.ends:
-                await self._put_status(row.id, parse.STATUS_OF[TicketState.REOPENED])
-                now = await self._lineage.ticket(row.id)
+            now = await self._speech.ticket(row.id)
+            if now.state.ends or now.state is TicketState.WAITING:
+                await self._speech.put_status(row.id, parse.STATUS_OF[TicketState.REOPENED])
+                now = await self._speech.ticket(row.id)
         except EdgeError:
             return row
         return now
-
-    async def _put_status(self, number: int, status: int) -> None:
-        await self._rest.send("PUT", f"/Ticket/{number}", {"status": status})
-
-    def _made(self, answer: Answer, what: str) -> int:
-        """The number of what was created. GLPI was seen to answer 200 to a POST that a redirect had made a GET."""
-        number = parse.number(answer.json.get("id")) if isinstance(answer.json, dict) else 0
-        if answer.status != 201 or not number:
-            raise Uncertain(f"{self._instance}: GLPI answered {what} without a number")
-        return number
 
     async def _living(self, ticket: Ticket) -> Row:
         """The ticket by now, after merges. Raises `Gone`."""
@@ -239,7 +212,7 @@ class Glpi:
 
     def fetch(self, attachment: Attachment) -> AsyncIterator[bytes]:
         """See `files.Files.fetch`."""
-        return self._files.fetch(attachment)
+        return self._speech.files.fetch(attachment)
 
     def parse_hint(self, request: WebhookRequest) -> Hint | None:
         """See `hints.read`."""

@@ -25,11 +25,12 @@ from inbox_ticketing.glpi.places import Places
 from inbox_ticketing.glpi.rest import RestClient
 from inbox_ticketing.glpi.settings import GlpiSettings
 
+ITEMTYPES = {"F": "ITILFollowup", "S": "ITILSolution"}
 REFUSED = "GLPI no acepta este archivo (tipo o tamaño)"
 
 
 class Files:
-    """Uploads and downloads; keeps nothing."""
+    """A `speech.FileSide` over `apirest.php`; keeps nothing."""
 
     def __init__(self, settings: GlpiSettings, rest: RestClient, places: Places, context: Context) -> None:
         self._settings = settings
@@ -113,8 +114,9 @@ class Files:
         with self._rest.reading("a document"):
             return parse.read_document(answer.json)
 
-    async def of(self, itemtype: str, number: int) -> tuple[Attachment, ...]:
+    async def of(self, kind: str, number: int) -> tuple[Attachment, ...]:
         """The files linked to one followup or solution."""
+        itemtype = ITEMTYPES[kind]
         links: list[dict[str, Any]] = await self._rest.rows(f"/{itemtype}/{number}/Document_Item")
         mine = {
             parse.number(link.get("documents_id"))

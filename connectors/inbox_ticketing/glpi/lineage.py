@@ -10,13 +10,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
-from zoneinfo import ZoneInfo
 
-from inbox_daemon.errors import Gone
 from inbox_ticketing.glpi import parse
 from inbox_ticketing.glpi.parse import Remark, Row
-from inbox_ticketing.glpi.rest import RestClient
+from inbox_ticketing.glpi.speech import Speech
 
 HOPS = 5
 KEPT = 2_000
@@ -60,47 +57,25 @@ class Path:
 class Lineage:
     """Follows merges. A ticket in the bin is asked about once for each of its changes."""
 
-    def __init__(self, rest: RestClient, zone: ZoneInfo, instance: str, *, in_title: bool) -> None:
-        self._rest = rest
-        self._zone = zone
-        self._instance = instance
-        self._in_title = in_title
+    def __init__(self, speech: Speech) -> None:
+        self._speech = speech
         self._known: dict[tuple[int, str], Stretch | None] = {}
-
-    async def ticket(self, number: int) -> Row:
-        """The ticket with this number itself. Raises `Gone`."""
-        answer = await self._rest.get(f"/Ticket/{number}", accept=("ERROR_ITEM_NOT_FOUND", "ERROR_RIGHT_MISSING"))
-        if answer.code == "ERROR_ITEM_NOT_FOUND":
-            raise Gone(f"{self._instance}: ticket {number} is not there", reason="deleted")
-        if answer.code:  # an agent moved this one; a right lost for all shows when the next is opened
-            raise Gone(f"{self._instance}: ticket {number} is in an entity closed to us", reason="moved")
-        return self.as_row(answer.json)
-
-    def as_row(self, item: Any) -> Row:
-        """One ticket of an answer. Raises `Transient` for what is none."""
-        with self._rest.reading("a ticket"):
-            return parse.read_row(item, in_title=self._in_title)
 
     async def path(self, number: int) -> Path:
         """Where ticket `number` stands by now, after merges. Raises `Gone`; its row may be a deleted one."""
-        row = await self.ticket(number)
+        row = await self._speech.ticket(number)
         rows, stretches = [row], [Stretch(ticket=row.id)]
         while row.deleted and len(stretches) <= HOPS and (further := await self._further(row)) is not None:
             if further.ticket in {one.ticket for one in stretches}:
                 break
             stretches.append(further)
-            row = await self.ticket(further.ticket)
+            row = await self._speech.ticket(further.ticket)
             rows.append(row)
         return Path(number=number, stretches=tuple(stretches), rows=tuple(rows))
 
     def ends_there(self, number: int, changed: str) -> bool:
         """Whether a ticket in the bin, as it is since `changed`, is known not to have been merged."""
         return (number, changed) in self._known and self._known[number, changed] is None
-
-    async def sons(self, number: int) -> list[int]:
-        """Tickets linked to this one as its sons, merged or not."""
-        links = await self._links("tickets_id_2", number)
-        return sorted({parse.number(link.get("tickets_id_1")) for link in links} - {0})
 
     async def _further(self, row: Row) -> Stretch | None:
         known = (row.id, row.changed)
@@ -112,20 +87,12 @@ class Lineage:
 
     async def _merged_into(self, row: Row) -> Stretch | None:
         opening = parse.text_of(row.content).rstrip()
-        copies: list[tuple[bool, int, int]] = []
-        for link in await self._links("tickets_id_1", row.id):
-            target = parse.number(link.get("tickets_id_2"))
-            wanted = {"searchText[sourceitems_id]": f"^{row.id}$"}
-            for item in await self._rest.rows(f"/Ticket/{target}/ITILFollowup", wanted):
-                if parse.number(item.get("sourceitems_id")) == row.id and parse.number(item.get("items_id")) == target:
-                    whole = parse.text_of(parse.raw_content(item.get("content"))).rstrip().endswith(opening)
-                    copies.append((whole, parse.number(item.get("id")), target))
+        copies = [
+            (parse.text_of(copy.content).rstrip().endswith(opening), copy.id, copy.ticket)
+            for copy in await self._speech.copies(row.id)
+        ]
         if not copies:
             return None
         _, after, target = max(copies)  # of several merges the last one; of its copies the opening text, made first
-        return Stretch(ticket=target, after=after, since=parse.read_time(row.changed, self._zone))
-
-    async def _links(self, column: str, number: int) -> list[dict[str, object]]:
-        """GLPI does not narrow links by the ticket they are asked of (`API::getItems`): each row is compared here."""
-        rows = await self._rest.rows("/Ticket_Ticket", {f"searchText[{column}]": f"^{number}$"})
-        return [row for row in rows if parse.number(row.get(column)) == number and row.get("link") in {3, "3"}]
+        with self._speech.reading("a ticket"):
+            return Stretch(ticket=target, after=after, since=self._speech.time(row.changed))

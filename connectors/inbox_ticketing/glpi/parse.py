@@ -50,7 +50,11 @@ _USER = re.compile(r"\((\d+)\)\s*$")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One ticket. `recipient` is GLPI's word for the account that wrote it."""
+    """One ticket. `recipient` is GLPI's word for the account that wrote it, `editor` is who changed it last.
+
+    `changed` and `turned` (when it came into its status) are times as the API tells them; only the high-level one
+    tells `editor` and `turned`.
+    """
 
     id: int
     status: int
@@ -60,6 +64,8 @@ class Row:
     recipient: int = 0
     entity: int = 0
     changed: str = ""
+    editor: int = 0
+    turned: str = ""
 
     @property
     def state(self) -> TicketState:
@@ -160,6 +166,12 @@ def is_entry(content: str, key: MessageKey) -> bool:
     """Whether a content of our own account is the entry under exactly `key`: the marker is its last line."""
     lines = text_of(content).rstrip().splitlines()
     return bool(lines) and lines[-1].strip() == marker(key)
+
+
+def person(user: Mapping[str, Any], login: str) -> str:
+    """First and last name of a user, else what stands under `login`."""
+    parts = (str(user.get(key) or "") for key in ("firstname", "realname"))
+    return " ".join(part for part in parts if part) or str(user.get(login) or "")
 
 
 def number(value: object) -> int:
