@@ -35,7 +35,7 @@ from inbox_ticketing.redmine import parse
 from inbox_ticketing.redmine.hints import read_hint
 from inbox_ticketing.redmine.proof import prove
 from inbox_ticketing.redmine.reading import PER_PAGE, Reader, rows_of
-from inbox_ticketing.redmine.rest import RestClient
+from inbox_ticketing.redmine.rest import RestClient, errors_of
 from inbox_ticketing.redmine.settings import RedmineSettings
 from inbox_ticketing.redmine.watch import Watch
 
@@ -106,7 +106,7 @@ class Redmine:
         if answer.status == 422:
             await self._reader.place(fresh=True)  # raises where the project is out of sight: "Project cannot be blank"
             raise Permanent(
-                f"{instance}: Redmine does not open an issue in {settings.project!r}: {'; '.join(answer.errors)}. "
+                f"{instance}: Redmine does not open an issue in {settings.project!r}: {'; '.join(errors_of(answer))}. "
                 "Give what the tracker requires in `fields`, or make it optional",
                 told="el sistema rechazó el caso nuevo: falta un dato obligatorio",
             )

@@ -9,10 +9,10 @@ from typing import Any
 
 from inbox_daemon.errors import Credentials, Gone, Permanent, Transient
 from inbox_daemon.model import Attachment, EntryId, TicketId, TicketState, TicketUpdate
-from inbox_daemon.plugins import Context
+from inbox_daemon.plugins import Answer, Context
 from inbox_ticketing.redmine import parse
 from inbox_ticketing.redmine.quoting import own_words
-from inbox_ticketing.redmine.rest import Answer, RestClient
+from inbox_ticketing.redmine.rest import RestClient
 from inbox_ticketing.redmine.settings import RedmineSettings
 
 PER_PAGE = 100

@@ -7,6 +7,7 @@ its life: `build` validates and never connects; `check` connects and changes not
 
 from __future__ import annotations
 
+from inbox_daemon.plugins.calling import Answer, Caller, no_json, raise_if_failing, unclear
 from inbox_daemon.plugins.casebook import Case, CaseBook, CaseEntry
 from inbox_daemon.plugins.channel import (
     Channel,
@@ -30,6 +31,8 @@ from inbox_daemon.plugins.settings import PluginSettings, Secret
 from inbox_daemon.plugins.ticketing import Capabilities, Notifying, TicketingAdapter, TicketingPlugin
 
 __all__ = [
+    "Answer",
+    "Caller",
     "Capabilities",
     "Case",
     "CaseBook",
@@ -56,4 +59,7 @@ __all__ = [
     "Watching",
     "WebhookAnswer",
     "WebhookRequest",
+    "no_json",
+    "raise_if_failing",
+    "unclear",
 ]
