@@ -176,7 +176,7 @@ async def build(settings: Settings, instances: Instances, database: Database, st
         gap=journal.gap,
     )
     firewall, telling = LoopFirewall(settings.loops, shop.texts), citizens.telling_of(shop)
-    dispatchers = workers.dispatchers(shop, await database.run(installation.tag))
+    dispatchers = workers.dispatchers(shop, await database.run(installation.tag), files.address)
     answerers = workers.answerers(shop, firewall, citizens.link_line(shop, files.address))
     wake = _waker([*dispatchers.values(), *answerers.values()])
 

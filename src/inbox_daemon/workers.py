@@ -96,8 +96,8 @@ def reporting_of(settings: Settings) -> Reporting:
     )
 
 
-def dispatchers(shop: Shop, installation: str) -> dict[InstanceId, Lane]:
-    """The lane of each destination; `installation` is the tag of this database."""
+def dispatchers(shop: Shop, installation: str, link: Callable[[StoredFile], str]) -> dict[InstanceId, Lane]:
+    """The lane of each destination; `installation` is the tag of this database, `link` the address of a file."""
     settings = shop.settings
     drafting = Drafting(
         Wording(settings.daemon.language, settings.daemon.zone),
@@ -121,6 +121,7 @@ def dispatchers(shop: Shop, installation: str) -> dict[InstanceId, Lane]:
                 attempt=shop.attempt,
                 on_unknown=destination.on_unknown,
                 attachments=shop.folder,
+                link=link,
             ),
             database=shop.database,
             node=shop.node,

@@ -158,6 +158,7 @@ class Pipes:
             attempt=self._attempt,
             on_unknown=on_unknown,
             attachments=self._folder,
+            link=lambda file: f"https://archivos.test/{file.sha256}",
         )
 
     def _answering(

@@ -17,7 +17,7 @@ from sqlalchemy import Connection
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from inbox_daemon.errors import Permanent, Transient, Uncertain
-from inbox_daemon.model import Ticket, TicketState, Written
+from inbox_daemon.model import StoredFile, Ticket, TicketState, Written
 from inbox_daemon.pipeline.drafting import Drafting, Work, load
 from inbox_daemon.pipeline.reporting import Reporting
 from inbox_daemon.plugins import Notifying, TicketingAdapter
@@ -40,6 +40,7 @@ class Delivering:
         attempt: timedelta,
         on_unknown: Literal["park", "resend"],
         attachments: Path,
+        link: Callable[[StoredFile], str],
         reporting: Reporting,
     ) -> None:
         self._adapter = adapter
@@ -49,6 +50,7 @@ class Delivering:
         self._attempt = attempt
         self._on_unknown = on_unknown
         self._attachments = attachments
+        self._link = link
         self._reporting = reporting
         self._log = structlog.get_logger(__name__).bind(destination=name)
 
@@ -101,11 +103,7 @@ class Delivering:
         if ticket is None:
             raise Transient("the conversation has no ticket yet")
         if kind == "attach":
-            file = work.stored_file(self._attachments)
-            refusal = self._drafting.refusal(file, self._adapter.capabilities)
-            if file is not None and refusal is None:
-                return await self._adapter.attach(ticket, self._drafting.file_entry(step, work), file)
-            return await self._adapter.note(ticket, self._drafting.missing_file_entry(step, work, refusal))
+            return await self._attach(step, work, ticket)
         if kind == "reopen":
             await self._adapter.set_state(ticket, TicketState.REOPENED)
             return Written(ticket=replace(ticket, open=True), entry=None, reopened=True)
@@ -114,6 +112,27 @@ class Delivering:
         if kind == "note":
             return await self._adapter.note(ticket, self._drafting.report(step, work))
         return await self._adapter.append(ticket, self._drafting.entry(step, work))
+
+    async def _attach(self, step: Step, work: Work, ticket: Ticket) -> Written:
+        """Add the step's file; where the destination takes none like it, a note with a link in its place.
+
+        Both under the same key: whichever an earlier try has written is found by it.
+        """
+        file = work.stored_file(self._attachments)
+        if file is None:
+            return await self._adapter.note(ticket, self._drafting.lost_file_entry(step, work))
+        refusal = self._drafting.refusal(file, self._adapter.capabilities)
+        if refusal is None:
+            try:
+                return await self._adapter.attach(ticket, self._drafting.file_entry(step, work), file)
+            except Permanent as error:
+                self._log.warning("dispatch.file_refused", step=step.key, reason=str(error))
+                refusal = error.told or self._drafting.refused
+        url = self._link(file) if _is_kept(file) else ""
+        try:
+            return await self._adapter.note(ticket, self._drafting.refused_file_entry(step, work, refusal, url))
+        except Permanent as error:
+            raise Permanent(f"a file is refused ({refusal}), and the note about it, too: {error}") from error
 
     async def _record(self, step: Step, work: Work, written: Written) -> None:
         """Ticket, outcome and the office's notice in one transaction."""
@@ -155,6 +174,11 @@ class Delivering:
             _succeed(connection, step, f"the ticket takes nothing more ({decision.reason})")
         else:
             outbox.park(connection, step, decision.reason)
+
+
+def _is_kept(file: StoredFile) -> bool:
+    """Whether a link to a file would open anything: what was erased since is not to be had."""
+    return Path(file.path).is_file()
 
 
 def _succeed(connection: Connection, step: Step, reason: str) -> None:

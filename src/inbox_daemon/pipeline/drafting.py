@@ -248,19 +248,27 @@ class Drafting:
             sent_at=at,
         )
 
-    def missing_file_entry(self, step: Step, work: Work, refusal: str | None) -> Entry:
-        """The note that stands where a file should: nobody is left to think that there was none."""
+    def lost_file_entry(self, step: Step, work: Work) -> Entry:
+        """The note that stands where a file should that we have not got: nobody is left to think there was none."""
         assert work.file is not None
-        if refusal is not None:
-            text = self._wording.say("file_refused", name=work.file.filename, reason=refusal)
-        else:
-            text = self._wording.say("file_failed", name=work.file.filename, reason=work.file.reason or "?")
+        text = self._wording.say("file_failed", name=work.file.filename, reason=work.file.reason or "?")
         return self._about_file(step, work, text)
 
-    def refusal(self, file: StoredFile | None, sheet: Capabilities) -> str | None:
-        """Why a destination can't take a file that we have; None when it can."""
-        if file is None:
-            return None
+    def refused_file_entry(self, step: Step, work: Work, refusal: str, url: str) -> Entry:
+        """The note that stands where a file should that the destination doesn't take; `url` is where it can be had."""
+        assert work.file is not None
+        text = self._wording.say("file_refused", name=work.file.filename, reason=refusal)
+        if url:
+            text = f"{text}\n{self._wording.say('file_link', url=url)}"
+        return self._about_file(step, work, text)
+
+    @property
+    def refused(self) -> str:
+        """Why a file is not taken, where the destination doesn't say."""
+        return "el sistema de destino no lo acepta"
+
+    def refusal(self, file: StoredFile, sheet: Capabilities) -> str | None:
+        """Why a destination can't take a file, by its capability sheet; None when it can."""
         if sheet.attach == "none":
             return "el sistema de destino no admite archivos"
         if sheet.max_attachment_bytes is not None and file.size > sheet.max_attachment_bytes:

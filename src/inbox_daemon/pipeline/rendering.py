@@ -45,6 +45,7 @@ _ES = {
     "file": "Archivo adjunto: {name}",
     "file_failed": "No se pudo obtener el archivo adjunto «{name}»: {reason}.",
     "file_refused": "El archivo adjunto «{name}» no se copió aquí: {reason}.",
+    "file_link": "Puede descargarlo de aquí, hasta que el enlace venza: {url}",
     "follows": "Continúa el caso {number}, que ya no admite mensajes.",
 }
 
@@ -75,6 +76,7 @@ _EN = {
     "file": "Attached file: {name}",
     "file_failed": "The attached file “{name}” could not be had: {reason}.",
     "file_refused": "The attached file “{name}” was not copied here: {reason}.",
+    "file_link": "You can download it here until the link expires: {url}",
     "follows": "Follows case {number}, which takes no more messages.",
 }
 
@@ -87,6 +89,7 @@ _LABELS_ES = {
     "contact": "contacto",
     "description": "descripción",
     "diagnostic": "diagnóstico",
+    "edited": "corregido",
     "error": "error",
     "failed_recipient": "destinatario que falló",
     "form_address": "dirección que puso en el formulario",
@@ -104,6 +107,7 @@ _LABELS_ES = {
     "origin": "origen",
     "product": "producto",
     "product_retailer_id": "producto",
+    "reason": "motivo",
     "referral": "anuncio",
     "reply_to": "pide respuesta a",
     "shortened": "recortado",
@@ -111,6 +115,7 @@ _LABELS_ES = {
     "type": "tipo",
     "url": "enlace",
     "voice": "mensaje de voz",
+    "withdrawn": "retirado",
 }
 LABELS: Mapping[str, Mapping[str, str]] = {"es-AR": _LABELS_ES}
 """Labels of details, as parsers write them in English, to the office's language."""
