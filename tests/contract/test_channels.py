@@ -26,10 +26,12 @@ from inbox_daemon.plugins import (
     Channel,
     ChannelPlugin,
     Fetching,
+    Inspecting,
     PluginSettings,
     Polled,
     Pushed,
     Replying,
+    Sharing,
     SimulatedMessage,
     Watching,
     WebhookRequest,
@@ -42,6 +44,8 @@ POWERS: dict[str, type] = {
     "Watching": Watching,
     "Fetching": Fetching,
     "Replying": Replying,
+    "Sharing": Sharing,
+    "Inspecting": Inspecting,
 }
 FOLDER = Path(inbox_channels.__path__[0])
 SHARED = {"_graph"}

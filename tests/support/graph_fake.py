@@ -35,17 +35,18 @@ from typing import Any, Literal
 
 from aiohttp import web
 
+from support.graph_fake_account import Account
 from support.graph_fake_citizens import PHONE_NUMBER_ID, SECRET, Phone, Update, body, status_update
 from support.graph_fake_faults import Fault, befall, error_answer
 from support.graph_fake_files import Files
 from support.graph_fake_posts import Posts
-from support.graph_fake_sends import MEDIA, UPLOADS, Fate, Pace, Received, Windows, lines, mistake, words
+from support.graph_fake_sends import ASKING, MEDIA, UPLOADS, Fate, Pace, Received, Windows, lines, mistake, words
 
 __all__ = ["TOKEN", "Call", "Fate", "Fault", "GraphFake", "Pace", "Received", "run_graph"]
 
 TOKEN = "token-of-the-fake"
 
-Call = Literal["number", "media", "download", "upload", "send"]
+Call = Literal["number", "media", "download", "upload", "send", "read", "token", "account"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +83,10 @@ class GraphFake:
         self.accepted: list[Received] = []
         """The same sends as they look at the citizen's end, those that fail later included."""
         self.uploads: list[tuple[str, str, bytes]] = []
+        self.marked: list[str] = []
+        """Ids of the citizens' messages that were marked as read."""
+        self.account = Account()
+        """How the number, its token and its templates stand: what `inspect` sees."""
         self.webhook: str = ""
         """Where signed webhooks are posted; empty: nowhere."""
         self.window: timedelta | None = None
@@ -182,6 +187,8 @@ class GraphFake:
         app.router.add_get("/whatsapp_business/attachments/", self._download)
         app.router.add_post("/{version}/{number}/messages", self._send)
         app.router.add_post("/{version}/{number}/media", self._upload)
+        app.router.add_get("/{version}/debug_token", self._token)
+        app.router.add_get("/{version}/{account}/{edge:subscribed_apps|message_templates}", self._edge)
         app.router.add_get("/{version}/{node}", self._node)
         return app
 
@@ -200,11 +207,33 @@ class GraphFake:
         if (answer := await befall(request, fault)) is not None:
             return answer
         if is_number:
-            return web.json_response({"id": node, "verified_name": "Centro de Gestión", "quality_rating": "GREEN"})
+            fields = self.account.fields(request.query.get("fields", ""), node)
+            return error_answer(100) if fields is None else web.json_response(fields)
         file = self._files.node(node, self.url)
         if file is None:
             return error_answer(100, subcode=33)
         return web.json_response(file | ({"url": fault.url} if fault.url else {}))
+
+    async def _token(self, request: web.Request) -> web.StreamResponse:
+        if (answer := await befall(request, self._note("token", request))) is not None:
+            return answer
+        known = request.query.get("input_token") == self.token
+        return web.json_response({"data": self.account.token if known else {"is_valid": False}})
+
+    async def _edge(self, request: web.Request) -> web.StreamResponse:
+        if (answer := await befall(request, self._note("account", request))) is not None:
+            return answer
+        found = self.account.edge(request.match_info["account"], request.match_info["edge"], request.query)
+        return error_answer(100, subcode=33) if found is None else web.json_response(found)
+
+    async def _mark(self, request: web.Request, message: Mapping[str, Any]) -> web.StreamResponse:
+        fault = self._note("read", request, message)
+        if not fault.done and (answer := await befall(request, fault)) is not None:
+            return answer
+        if not str(message.get("message_id", "")).startswith("wamid."):
+            return error_answer(100)
+        self.marked.append(message["message_id"])
+        return await befall(request, fault) or web.json_response({"success": True})
 
     async def _download(self, request: web.Request) -> web.StreamResponse:
         fault = self._note("download", request)
@@ -229,6 +258,8 @@ class GraphFake:
 
     async def _send(self, request: web.Request) -> web.StreamResponse:
         message = json.loads(await request.read())
+        if message.get("status") == "read":
+            return await self._mark(request, message)
         fault = self._note("send", request, message)
         if not fault.done and (answer := await befall(request, fault)) is not None:
             return answer
@@ -286,6 +317,7 @@ class GraphFake:
             content=file.content if file else b"",
             choices=lines(message),
             buttons=kind == "interactive" and message[kind]["type"] == "button",
+            asks=kind == "interactive" and message[kind]["type"] == ASKING,
             reply_to=message.get("context", {}).get("message_id", ""),
             at=self.now,
         )

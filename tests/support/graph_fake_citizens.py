@@ -81,6 +81,11 @@ class Phone:
         part = {"type": kind, kind: {"id": choice_id, "title": title}}
         return self.message("interactive", part, at=at, context={"from": "543624000000", "id": menu.wamid})
 
+    def share(self, number: str, request: str, *, at: datetime) -> Update:
+        """They tap the button of a request for their number, which WhatsApp fills in by itself."""
+        cards = [{"phones": [{"phone": f"+{number}", "wa_id": number}], "origin": "contact_request"}]
+        return self.message("contacts", cards, at=at, context={"from": "543624000000", "id": request})
+
     def message(self, kind: str, part: Any, *, at: datetime, id: str | None = None, **more: Any) -> Update:  # noqa: A002
         """They send anything: `part` is the object under the type's name."""
         sender = {"from": self.number, "from_user_id": self.bsuid}

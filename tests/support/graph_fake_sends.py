@@ -24,6 +24,8 @@ MEDIA: Mapping[str, frozenset[str]] = {
     "document": DOCUMENTS,
 }
 """Types by the kind of message that carries them; a file of any other type is not even taken in."""
+ASKING = "contact_request"
+"""The kind of menu whose one button shares the citizen's number."""
 UPLOADS = frozenset[str]().union(*MEDIA.values())
 
 
@@ -76,6 +78,8 @@ class Received:
     """(id, title) of a menu's lines."""
     buttons: bool = False
     """Whether the menu is one of buttons, not a list."""
+    asks: bool = False
+    """Whether it has the button that shares the citizen's number."""
     reply_to: str = ""
     at: datetime
     fails: bool = False
@@ -109,6 +113,8 @@ def lines(message: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
 
 def _lines(menu: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     action = menu["action"]
+    if menu["type"] == ASKING:
+        return []
     if menu["type"] == "button":
         return [button["reply"] for button in action["buttons"]]
     return [row for section in action["sections"] for row in section["rows"]]
@@ -135,6 +141,8 @@ def mistake(message: Mapping[str, Any], templates: Mapping[str, int]) -> int | N
 
 
 def _good_menu(menu: Mapping[str, Any]) -> bool:
+    if menu["type"] == ASKING:
+        return 0 < len(menu["body"]["text"]) <= 1024 and menu["action"] == {"name": "request_contact_info"}
     shown, is_list = _lines(menu), menu["type"] == "list"
     titles, ids = ([line[key] for line in shown] for key in ("title", "id"))
     return (

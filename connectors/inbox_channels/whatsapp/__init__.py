@@ -18,5 +18,5 @@ plugin = ChannelPlugin(
     parse=parse,
     sample=files(__name__).joinpath("sample.toml").read_text("utf-8"),
     simulate=simulate,
-    powers=("Pushed", "Fetching", "Replying"),
+    powers=("Pushed", "Sharing", "Inspecting", "Fetching", "Replying"),
 )

@@ -2,33 +2,34 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
-
-import aiohttp
 
 from inbox_channels._graph import webhook
 from inbox_channels._graph.client import GraphClient, GraphPlace
-from inbox_channels._graph.reading import children, word
+from inbox_channels._graph.reading import word
 from inbox_channels._graph.verdicts import GraphFault, to_error, wait_hint
-from inbox_channels.whatsapp import compose
+from inbox_channels.whatsapp import standing
+from inbox_channels.whatsapp.notices import NOTICES
+from inbox_channels.whatsapp.pace import Holds
 from inbox_channels.whatsapp.rules import sending_rules
+from inbox_channels.whatsapp.sending import Sending
 from inbox_channels.whatsapp.settings import WhatsAppSettings
-from inbox_daemon.errors import Credentials, EdgeError, Gone, Permanent, Transient, Uncertain
-from inbox_daemon.model import Attachment, Envelope, Handle, Proof, RemoteId, Reply, Sent, StoredFile, Window
+from inbox_channels.whatsapp.standing import look_at_number
+from inbox_daemon.errors import EdgeError, Gone, Permanent, Transient
+from inbox_daemon.model import Attachment, Envelope, Handle, InstanceNotice, Proof, Reply, Sent, Window
 from inbox_daemon.plugins import Context, WebhookAnswer, WebhookRequest
 
 _WINDOW = timedelta(hours=24)
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 _MEDIA_ID = re.compile(r"[A-Za-z0-9_-]+")
 _CHUNK_BYTES = 64 * 1024
+_NEWS = tuple(field.encode() for field in sorted(NOTICES))
 
 
 class WhatsAppChannel:
-    """Pushed, Fetching and Replying on one number."""
+    """Sharing, Inspecting, Fetching and Replying on one number."""
 
     keep_headers: Sequence[str] = ()
 
@@ -44,26 +45,31 @@ class WhatsAppChannel:
             idle_seconds=settings.media_idle_seconds,
         )
         self._graph = GraphClient(context.session, place, settings.access_token)
+        self._sending = Sending(self._graph, settings, Holds(context.now), context.log)
         self.rules = sending_rules(settings.pair_seconds)
 
     async def check(self) -> None:
         """Read the number's own node: the token is good and may see it."""
-        node = await self._graph.get(
-            self._settings.phone_number_id,
-            {"fields": "id,verified_name,quality_rating"},
-            doing="checking the number",
-            missing=Credentials(
-                "checking the number: phone_number_id does not exist or access_token may not see it; compare both with "
-                "WhatsApp > API Setup and assign the account to the token's system user"
-            ),
-        )
-        if word(node, "id") != self._settings.phone_number_id:
-            raise Permanent("checking the number: what phone_number_id names answers under another id")
+        await look_at_number(self._graph, self._settings, doing="checking the number", fields="verified_name")
+
+    async def inspect(self) -> Sequence[InstanceNotice]:
+        """How the number, its token, its account and its template stand; see `standing`."""
+        return await standing.inspect(self._graph, self._settings, self._context.now())
 
     async def aclose(self) -> None:
-        """Nothing of its own is open: the session is the core's."""
+        """End what nobody waits for; the session is the core's."""
+        await self._sending.aclose()
 
     # ------------------------------------------------------------ pushed
+
+    @property
+    def webhook_of(self) -> str:
+        """Whose address this number's deliveries come to as well."""
+        return self._settings.webhook_of
+
+    def concerns(self, body: bytes) -> bool:
+        """Whether the number's id is in it anywhere, or news of an account, which name no number."""
+        return self._settings.phone_number_id.encode() in body or any(field in body for field in _NEWS)
 
     def handshake(self, request: WebhookRequest) -> WebhookAnswer | None:
         """Answer Meta's verification of the callback address."""
@@ -149,34 +155,5 @@ class WhatsAppChannel:
         return None
 
     async def send(self, reply: Reply) -> Sent:
-        """Upload the portion's file, if it has one, then send it as one message.
-
-        Nothing was sent yet when an upload fails: only the message itself can be `Uncertain`.
-        """
-        compose.check(reply)
-        uploaded = [await self._upload(file) for file in reply.attachments]
-        body = compose.body(reply, uploaded[0] if uploaded else None, self._settings)
-        path = f"{self._settings.phone_number_id}/messages"
-        answer = await self._graph.post(path, doing="sending an answer", json=body)
-        sent = next((word(message, "id") for message in children(answer, "messages") if word(message, "id")), "")
-        if not sent:
-            raise Uncertain("sending an answer: it was taken without an id")
-        return Sent(id=RemoteId(sent))
-
-    async def _upload(self, file: StoredFile) -> compose.UploadedFile:
-        try:
-            content = await asyncio.to_thread(Path(file.path).open, "rb")
-        except OSError:
-            raise Permanent(
-                "sending a file: its bytes are not on our disk any more", told="el archivo adjunto ya no está guardado"
-            ) from None
-        with content:
-            form = aiohttp.FormData()
-            form.add_field("messaging_product", "whatsapp")
-            form.add_field("file", content, filename=file.filename, content_type=compose.media_type(file))
-            path = f"{self._settings.phone_number_id}/media"
-            answer = await self._graph.upload(path, doing="uploading a file", form=form, size=file.size)
-        media_id = word(answer, "id")
-        if not media_id:
-            raise Transient("uploading a file: it was taken without an id")
-        return compose.UploadedFile(file=file, media_id=media_id)
+        """Upload the portion's file, if it has one, then send it as one message; see `Sending`."""
+        return await self._sending.send(reply)

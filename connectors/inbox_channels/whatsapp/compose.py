@@ -120,16 +120,39 @@ def _check_menu(text: str, choices: Sequence[Choice]) -> None:
 
 def body(reply: Reply, uploaded: UploadedFile | None, manner: Manner) -> Body:
     """The message of a portion that `check` has passed; `uploaded` is its file."""
+    return _addressed(reply, _content(reply, uploaded, manner), drop_mobile_9=manner.drop_mobile_9)
+
+
+def _addressed(reply: Reply, content: Body, *, drop_mobile_9: bool) -> Body:
     made: Body = {
         "messaging_product": "whatsapp",
         "recipient_type": "individual",
-        **recipient(reply.to, drop_mobile_9=manner.drop_mobile_9),
-        **_content(reply, uploaded, manner),
+        **recipient(reply.to, drop_mobile_9=drop_mobile_9),
+        **content,
         "biz_opaque_callback_data": reply.tag,
     }
     if reply.in_reply_to:
         made["context"] = {"message_id": reply.in_reply_to}
     return made
+
+
+def may_ask(reply: Reply) -> bool:
+    """Whether this portion can ask a person who hides their number to share it: an automatic notice of words only."""
+    plain = not (reply.template or reply.attachments or reply.choices)
+    return reply.automatic and reply.to.kind == "bsuid" and plain and len(reply.text) <= rules.MENU_CHARS
+
+
+def asking(reply: Reply) -> Body:
+    """The notice with a button below by which the person shares their number (`contact_request`).
+
+    Source: whatsapp/business-scoped-user-ids (May 2026).
+    """
+    request = {
+        "type": "contact_request",
+        "body": {"text": reply.text},
+        "action": {"name": "request_contact_info"},
+    }
+    return _addressed(reply, {"type": "interactive", "interactive": request}, drop_mobile_9=False)
 
 
 def recipient(to: Handle, *, drop_mobile_9: bool) -> Mapping[str, str]:

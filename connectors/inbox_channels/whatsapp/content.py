@@ -7,32 +7,17 @@ or a line of a menu, `text` is its title and `details["choice"]` the id under wh
 
 from __future__ import annotations
 
-import base64
-import binascii
-import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import orjson
 
 from inbox_channels._graph.reading import Json, Unreadable, child, children, clean, required, word
-from inbox_daemon.model import Attachment, Content
-
-MEDIA_ID_LIFE = timedelta(days=7)
-"""How long an id of incoming media can be turned into an address."""
+from inbox_channels._graph.verdicts import told
+from inbox_channels.whatsapp.media import FILES, Reading, part_of, read_file
+from inbox_daemon.model import Content
 
 Details = dict[str, str]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reading:
-    """What a type's reader made of its object."""
-
-    content: Content
-    text: str = ""
-    attachments: tuple[Attachment, ...] = ()
-    details: Mapping[str, str] = field(default_factory=dict)
 
 
 def read_content(item: Json, sent_at: datetime, errors: Sequence[Json] = ()) -> Reading:
@@ -60,108 +45,18 @@ def read_content(item: Json, sent_at: datetime, errors: Sequence[Json] = ()) -> 
     )
 
 
-def _part(item: Json) -> Json:
-    kind = word(item, "type")
-    part = item.get(kind)
-    if not isinstance(part, dict):
-        raise Unreadable(f"is of type {kind} without its object")
-    return part
-
-
 def _text(item: Json, _at: datetime) -> Reading:
-    body = _part(item).get("body")
+    body = part_of(item).get("body")
     if not isinstance(body, str):
         raise Unreadable("is of type text without a body")
     return Reading(content=Content.TEXT, text=body)
-
-
-# ---------------------------------------------------------------- files
-
-_FILES: Mapping[str, tuple[Content, str, str]] = {
-    "image": (Content.IMAGE, "imagen", "image/jpeg"),
-    "video": (Content.VIDEO, "video", "video/mp4"),
-    "audio": (Content.AUDIO, "audio", "audio/ogg"),
-    "document": (Content.DOCUMENT, "documento", "application/octet-stream"),
-    "sticker": (Content.STICKER, "sticker", "image/webp"),
-}
-
-_OFFICE = "application/vnd.openxmlformats-officedocument"
-_SUFFIXES: Mapping[str, str] = {
-    "application/msword": ".doc",
-    "application/pdf": ".pdf",
-    "application/vnd.ms-excel": ".xls",
-    "application/vnd.ms-powerpoint": ".ppt",
-    f"{_OFFICE}.presentationml.presentation": ".pptx",
-    f"{_OFFICE}.spreadsheetml.sheet": ".xlsx",
-    f"{_OFFICE}.wordprocessingml.document": ".docx",
-    "application/zip": ".zip",
-    "audio/aac": ".aac",
-    "audio/amr": ".amr",
-    "audio/mp4": ".m4a",
-    "audio/mpeg": ".mp3",
-    "audio/ogg": ".ogg",
-    "image/gif": ".gif",
-    "image/heic": ".heic",
-    "image/jpeg": ".jpg",
-    "image/png": ".png",
-    "image/webp": ".webp",
-    "text/csv": ".csv",
-    "text/plain": ".txt",
-    "text/vcard": ".vcf",
-    "video/3gpp": ".3gp",
-    "video/mp4": ".mp4",
-    "video/quicktime": ".mov",
-}
-_MEDIA_TYPE = re.compile(r"[a-z0-9][\w.+-]*/[a-z0-9][\w.+-]*", re.ASCII)
-_NOT_IN_NAMES = re.compile(r"[/\\\s\u200e\u200f\u202a-\u202e\u2066-\u2069]+")
-_NAME_CHARS = 120
-
-
-def _file(item: Json, at: datetime) -> Reading:
-    content, stem, usual_type = _FILES[word(item, "type")]
-    part = _part(item)
-    given = word(part, "mime_type").partition(";")[0].strip().lower()
-    media_type = given if _MEDIA_TYPE.fullmatch(given) else usual_type
-    size = part.get("file_size")
-    attachment = Attachment(
-        filename=_filename(word(part, "filename"), stem, media_type),
-        media_type=media_type,
-        remote=required(part, "id"),
-        size=size if isinstance(size, int) and not isinstance(size, bool) and size >= 0 else None,
-        sha256=hex_digest(word(part, "sha256")),
-        expires_at=at + MEDIA_ID_LIFE,
-    )
-    voice = {"voice": "sí"} if part.get("voice") is True else {}
-    return Reading(content=content, text=word(part, "caption"), attachments=(attachment,), details=voice)
-
-
-def _filename(given: str, stem: str, media_type: str) -> str:
-    name = _NOT_IN_NAMES.sub(lambda found: " " if found[0].isspace() else "_", given).strip().lstrip(".")
-    if not name:
-        return stem + _SUFFIXES.get(media_type, ".bin")
-    if len(name) > _NAME_CHARS:
-        head, dot, suffix = name.rpartition(".")
-        kept = dot + suffix if head and len(suffix) <= 10 else ""
-        name = name[: _NAME_CHARS - len(kept)] + kept
-    return name
-
-
-def hex_digest(value: str) -> str | None:
-    """A SHA-256 as Meta gives it (base64 in webhooks, hexadecimal from the media node) in hexadecimal, or None."""
-    if re.fullmatch(r"[0-9a-fA-F]{64}", value):
-        return value.lower()
-    try:
-        digest = base64.b64decode(value.replace("-", "+").replace("_", "/"), validate=True)
-    except (binascii.Error, ValueError):
-        return None
-    return digest.hex() if len(digest) == 32 else None
 
 
 # ---------------------------------------------------------------- places, cards, choices, orders
 
 
 def _location(item: Json, _at: datetime) -> Reading:
-    part = _part(item)
+    part = part_of(item)
     details = {"latitude": required(part, "latitude"), "longitude": required(part, "longitude")}
     details |= {key: word(part, key) for key in ("name", "address", "url") if word(part, key)}
     return Reading(content=Content.LOCATION, details=details)
@@ -189,7 +84,7 @@ def _card(card: Json) -> str:
 
 
 def _button(item: Json, _at: datetime) -> Reading:
-    part = _part(item)
+    part = part_of(item)
     payload = word(part, "payload")
     return Reading(
         content=Content.INTERACTIVE,
@@ -202,7 +97,7 @@ _TAPS = ("button_reply", "list_reply")
 
 
 def _interactive(item: Json, _at: datetime) -> Reading:
-    part = _part(item)
+    part = part_of(item)
     kind = word(part, "type")
     answer = child(part, kind)
     details: Details = {"interactive": kind} if kind and kind not in _TAPS else {}
@@ -237,7 +132,7 @@ def _plain(value: object) -> str:
 
 
 def _order(item: Json, _at: datetime) -> Reading:
-    part = _part(item)
+    part = part_of(item)
     details: Details = {"catalog": word(part, "catalog_id")} if word(part, "catalog_id") else {}
     for n, product in enumerate(children(part, "product_items"), 1):
         price = f"{word(product, 'item_price')} {word(product, 'currency')}".strip()
@@ -261,10 +156,20 @@ def _unsupported(item: Json, _at: datetime) -> Reading:
     return Reading(content=Content.UNSUPPORTED, text=next(iter(words), ""), details=details)
 
 
+_ADVICE: Mapping[str, str] = {
+    "131051": "WhatsApp no le pasa a esta oficina este tipo de mensaje; conviene pedir que lo mande de otra forma",
+    "131052": told("131052", ""),
+    "131060": "WhatsApp no le pasó el mensaje a esta oficina; conviene pedir que lo envíe de nuevo",
+}
+"""What an agent can do about what Meta could not bring; for other codes its own words stand."""
+
+
 def _error_details(errors: Sequence[Json]) -> Details:
     for error in errors:
+        code = word(error, "code")
         reason = word(child(error, "error_data"), "details") or word(error, "title") or word(error, "message")
-        return {key: value for key, value in (("error", word(error, "code")), ("reason", reason)) if value}
+        reason = _ADVICE.get(code, reason)
+        return {key: value for key, value in (("error", code), ("reason", reason)) if value}
     return {}
 
 
@@ -286,7 +191,7 @@ _REFERRAL = ("source_type", "source_id", "source_url", "headline", "body")
 
 _READERS: Mapping[str, Callable[[Json, datetime], Reading]] = {
     "text": _text,
-    **dict.fromkeys(_FILES, _file),
+    **dict.fromkeys(FILES, read_file),
     "location": _location,
     "contacts": _contacts,
     "button": _button,

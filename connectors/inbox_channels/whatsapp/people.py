@@ -10,11 +10,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from inbox_channels._graph.reading import Json, child, word
+from inbox_channels._graph.reading import Json, child, children, word
 from inbox_daemon.model import Handle, Sender
 
 _PHONE = re.compile(r"\+?([0-9]{5,20})")
 _BSUID = re.compile(r"[A-Z]{2}\.\S{1,200}")
+_PUNCTUATION = re.compile(r"[\s().\u00a0-]+")
+_WHOLE_NUMBER = re.compile(r"\+[0-9]{5,20}|[1-9][0-9]{10,19}")
+"""With its country code: by its plus, or because no number is that long without one."""
 
 
 class People:
@@ -71,3 +74,29 @@ def changed_handles(item: Json, people: People) -> tuple[tuple[Handle, ...], tup
     old_phone = word(item, "from") or word(system, "customer")
     old = people.handles("" if old_id == new_id else old_id, "" if old_phone == new_phone else old_phone)
     return old, people.handles(new_id, new_phone)
+
+
+def shared_phone(item: Json) -> str:
+    """The sender's own number, where they shared it when asked (`contact_request`); else empty.
+
+    WhatsApp itself fills in that card, so it is as good as `from`. Any other card is of anybody (`origin` is "other"),
+    and so is one that was passed on. `origin` stands with the card, in an earlier form with the message.
+    Source: whatsapp/business-scoped-user-ids (May 2026).
+    """
+    cards, context = children(item, "contacts"), child(item, "context")
+    if (
+        word(item, "type") != "contacts"
+        or len(cards) != 1
+        or context.get("forwarded")
+        or context.get("frequently_forwarded")
+    ):
+        return ""
+    if (word(cards[0], "origin") or word(item, "origin")) != "contact_request":
+        return ""
+    found = {_number(phone) for phone in children(cards[0], "phones")} - {""}
+    return found.pop() if len(found) == 1 else ""
+
+
+def _number(phone: Json) -> str:
+    given = word(phone, "wa_id") or _PUNCTUATION.sub("", word(phone, "phone"))
+    return given.removeprefix("+") if _WHOLE_NUMBER.fullmatch(given) else ""

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from typing import Annotated
-from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field
 
+from inbox_channels._graph.fields import INSTANCE_NAME, AccessToken, GivenSecret, GraphAddress, HostName, OwnSecret
 from inbox_daemon.plugins import PluginSettings, Secret
-
-_HOST = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*")
 
 
 def _number_id(value: str) -> str:
@@ -21,38 +18,10 @@ def _number_id(value: str) -> str:
     return value
 
 
-def _secret_given(value: Secret) -> Secret:
-    secret = value.reveal()
-    if not secret:
-        raise ValueError("is missing or empty: give it by reference, { credential = … }, { file = … } or { env = … }")
-    if not secret.isprintable() or secret != secret.strip():
-        raise ValueError("has a line break or a space at its end: its source must hold the secret only, on one line")
+def _account_id(value: str) -> str:
+    if value and not (value.isascii() and value.isdigit()):
+        raise ValueError("is no id, which is digits only: take it from the app's page, WhatsApp > API Setup")
     return value
-
-
-def _token(value: Secret) -> Secret:
-    if not value.reveal().isascii() or " " in value.reveal():
-        raise ValueError("has signs in it that no access token has: copy it again")
-    return value
-
-
-def _graph_address(value: str) -> str:
-    address = urlsplit(value)
-    loopback = address.hostname in ("127.0.0.1", "localhost", "::1")
-    if not address.hostname or address.scheme not in ("https", "http") or address.query or address.username:
-        raise ValueError("is no address such as https://graph.facebook.com")
-    if address.scheme == "http" and not loopback:
-        raise ValueError("must be https: the access token travels in it (http only to this machine itself)")
-    return value.rstrip("/")
-
-
-def _host(value: str) -> str:
-    if not _HOST.fullmatch(value.lower()):
-        raise ValueError("is no bare host name such as lookaside.fbsbx.com")
-    return value.lower()
-
-
-GivenSecret = Annotated[Secret, AfterValidator(_secret_given)]
 
 
 class WhatsAppSettings(PluginSettings):
@@ -61,7 +30,18 @@ class WhatsAppSettings(PluginSettings):
     phone_number_id: Annotated[str, AfterValidator(_number_id)] = Field(
         "", validate_default=True, description="Id (not the number) under WhatsApp > API Setup."
     )
-    app_secret: GivenSecret = Field(
+    account_id: Annotated[str, AfterValidator(_account_id)] = Field(
+        "",
+        description="Id of the WhatsApp Business account under WhatsApp > API Setup: its subscription and its template "
+        "are looked at, notices of other accounts are passed over; empty: neither.",
+    )
+    webhook_of: str = Field(
+        "",
+        pattern=INSTANCE_NAME,
+        description="Name of the channel whose address and app this number shares; its app_secret and verify_token "
+        "are good for both. Empty: this number has an address of its own.",
+    )
+    app_secret: OwnSecret = Field(
         Secret(""),
         validate_default=True,
         description="The app's secret (App settings > Basic): deliveries are signed.",
@@ -69,12 +49,12 @@ class WhatsAppSettings(PluginSettings):
     app_secret_previous: GivenSecret | None = Field(
         None, description="The app's secret before that, while it is being changed; either is accepted."
     )
-    verify_token: GivenSecret = Field(
+    verify_token: OwnSecret = Field(
         Secret(""),
         validate_default=True,
         description="A word of your own, entered at Meta as well.",
     )
-    access_token: Annotated[GivenSecret, AfterValidator(_token)] = Field(
+    access_token: AccessToken = Field(
         Secret(""), validate_default=True, description="Token of a system user; fetches files and sends answers."
     )
     portfolio: str = Field(
@@ -82,11 +62,9 @@ class WhatsAppSettings(PluginSettings):
         description="One word for all channels of one business portfolio, where it has several WhatsApp accounts; "
         "empty: the account's id. Never changed later.",
     )
-    graph_url: Annotated[str, AfterValidator(_graph_address)] = Field(
-        "https://graph.facebook.com", description="Where the Graph API is."
-    )
+    graph_url: GraphAddress = Field("https://graph.facebook.com", description="Where the Graph API is.")
     graph_version: str = Field("v26.0", pattern=r"^v\d{1,3}\.\d$", description="Version of the Graph API.")
-    media_hosts: tuple[Annotated[str, AfterValidator(_host)], ...] = Field(
+    media_hosts: tuple[HostName, ...] = Field(
         ("lookaside.fbsbx.com",),
         description="Hosts besides graph_url's that files are fetched from.",
     )
@@ -109,6 +87,18 @@ class WhatsAppSettings(PluginSettings):
     )
     pair_seconds: float = Field(
         6.0, ge=0, le=60, description="Least time between two messages of ours to one person; Meta allows one in 6."
+    )
+    per_second: float = Field(
+        20.0,
+        gt=0,
+        le=1000,
+        description="Most messages of ours in a second; Meta takes 80 from a number, 20 where it is used in the "
+        "WhatsApp Business app as well.",
+    )
+    mark_read: bool = Field(True, description="Mark a citizen's message as read when an agent's answer to it goes out.")
+    ask_for_number: bool = Field(
+        False,
+        description="Send automatic notices to people who hide their number with a button to share it.",
     )
     drop_mobile_9: bool = Field(
         False,

@@ -15,6 +15,8 @@ from inbox_daemon.model import Envelope, InstanceId
 
 CASES = Path(__file__).parents[3] / "connectors/inbox_channels/whatsapp/testcases"
 
+RECEIVED = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
+
 TYPES = {
     "Message": "message",
     "StatusEvent": "status",
@@ -22,6 +24,7 @@ TYPES = {
     "RevokeEvent": "revoke",
     "ReactionEvent": "reaction",
     "HandleChanged": "handle_changed",
+    "InstanceNotice": "notice",
     "Ignored": "ignored",
     "Malformed": "malformed",
 }
@@ -31,8 +34,10 @@ TYPES = {
 def test_case(case: str) -> None:
     body = (CASES / case / "delivery.json").read_bytes()
     expected = json.loads((CASES / case / "expected.json").read_text("utf-8"))
-    envelope = Envelope(instance=InstanceId("whatsapp-centro"), body=body, received_at=datetime.now(UTC))
-    events = plugin.parse(envelope, plugin.settings.model_construct())
+    given = CASES / case / "settings.json"
+    settings = json.loads(given.read_text("utf-8")) if given.exists() else {}
+    envelope = Envelope(instance=InstanceId("whatsapp-centro"), body=body, received_at=RECEIVED)
+    events = plugin.parse(envelope, plugin.settings.model_construct(**settings))
     assert list(differences(expected["events"], events, "events")) == []
 
 

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from inbox_channels.whatsapp import plugin
-from inbox_channels.whatsapp.parse import ZONE, parse
+from inbox_channels.whatsapp.events import ZONE
+from inbox_channels.whatsapp.parse import parse
 from inbox_channels.whatsapp.settings import WhatsAppSettings
 from inbox_daemon.errors import Permanent
 from inbox_daemon.model import Envelope, Event, Ignored, InstanceId, Malformed, Message, StatusEvent

@@ -10,7 +10,8 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from inbox_channels.whatsapp.parse import ZONE, parse
+from inbox_channels.whatsapp.events import ZONE
+from inbox_channels.whatsapp.parse import parse
 from inbox_channels.whatsapp.settings import WhatsAppSettings
 from inbox_daemon.errors import Permanent
 from inbox_daemon.model import Envelope, Event, InstanceId, Malformed, Message, StatusEvent
