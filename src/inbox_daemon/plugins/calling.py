@@ -74,7 +74,7 @@ class Answer:
         """The `Retry-After` header, in seconds or as a date by the server's own clock (RFC 9110, 10.2.3)."""
         value = self.headers.get("Retry-After", "").strip()
         if value.isascii() and value.isdigit():
-            return timedelta(seconds=int(value)) if len(value) < 6 else LONGEST_WAIT
+            return min(timedelta(seconds=int(value)), LONGEST_WAIT) if len(value) < 10 else LONGEST_WAIT
         until, now = _date(value), self.server_time
         return min(max(until - now, timedelta(0)), LONGEST_WAIT) if until and now else None
 
