@@ -33,11 +33,11 @@ from inbox_daemon.model import (
     TicketUpdate,
     Written,
 )
-from inbox_daemon.plugins import Capabilities, Context, WebhookRequest
+from inbox_daemon.plugins import Answer, Capabilities, Context, WebhookRequest
 from inbox_ticketing.zammad import parse, writing
 from inbox_ticketing.zammad.proof import prove
 from inbox_ticketing.zammad.reading import MAKE_ATTRIBUTE, ONE_DENIED, Reader
-from inbox_ticketing.zammad.rest import Answer, RestClient
+from inbox_ticketing.zammad.rest import RestClient
 from inbox_ticketing.zammad.settings import ZammadSettings
 from inbox_ticketing.zammad.watch import Watch
 

@@ -10,10 +10,10 @@ from typing import Any
 
 from inbox_daemon.errors import Credentials, Gone, Permanent, Transient
 from inbox_daemon.model import Attachment, Reference, TicketState
-from inbox_daemon.plugins import Context
+from inbox_daemon.plugins import Answer, Context
 from inbox_ticketing.zammad import parse
 from inbox_ticketing.zammad.lineage import Lineage, sources_of, target_of
-from inbox_ticketing.zammad.rest import Answer, RestClient
+from inbox_ticketing.zammad.rest import RestClient, words_of
 from inbox_ticketing.zammad.settings import ZammadSettings
 
 PER_PAGE = 200
@@ -67,12 +67,12 @@ class Reader:
 
     def _is_closed_to_us(self, answer: Answer) -> bool:
         """Whether this one ticket is denied; what is denied as a whole says so in other words, and is raised."""
-        words = answer.words.lower()
-        if answer.status == 403 and (not words or "maintenance" in words):
+        said = words_of(answer)
+        if answer.status == 403 and (not said or "maintenance" in said.lower()):
             raise Transient(f"{self._instance}: Zammad is in maintenance mode, or a proxy before it says no")
-        if answer.status == 403 and "token" in words:
+        if answer.status == 403 and "token" in said.lower():
             raise Credentials(
-                f"{self._instance}: Zammad denies the token ({answer.words}). Give it ticket.agent, and switch on API "
+                f"{self._instance}: Zammad denies the token ({said}). Give it ticket.agent, and switch on API "
                 "token access"
             )
         return answer.status == 403

@@ -183,7 +183,8 @@ class Caller:
         except _TooLongError:
             words = f"{self.where} answers with more than {most} bytes"
             if self._too_long_for_good and not write:
-                raise Permanent(words, told="la respuesta del sistema es demasiado grande") from None
+                told = "la respuesta del sistema es demasiado grande"
+                raise Permanent(f"{words}; split or close that ticket", told=told) from None
             raise unclear(words, write=write) from None
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise unclear(f"{self.where} gave no whole answer ({type(error).__name__})", write=write) from None

@@ -16,7 +16,7 @@ import pytest
 from contract.ticketing_words import draft, entry, reference, stored
 from inbox_daemon.errors import Credentials, Gone, Permanent, Transient, Uncertain
 from inbox_daemon.model import Attachment, MessageKey, Reference, TicketState
-from inbox_daemon.plugins import Secret, WebhookRequest
+from inbox_daemon.plugins import Answer, Secret, WebhookRequest
 from inbox_ticketing.zammad import plugin, rest
 from support.zammad_bench import Zammad
 
@@ -271,7 +271,7 @@ async def test_what_zammad_refuses_is_told_without_the_words_of_the_citizen(zamm
 
 async def test_statuses_and_what_they_prove() -> None:
     def raised(status: int, error: str = "", *, write: bool = True) -> Exception:
-        answer = rest.Answer(status=status, headers={"Retry-After": "7"}, json={"error": error})
+        answer = Answer(status=status, headers={"Retry-After": "7"}, json={"error": error})
         with pytest.raises(Exception) as told:  # noqa: PT011 (the caller looks at the type)
             rest.raise_for_status(answer, "obras-zammad: Zammad", write=write)
         return told.value
@@ -329,7 +329,7 @@ async def test_an_entry_that_landed_elsewhere_is_not_taken_for_ours(zammad: Zamm
     for status, article in ((201, other), (200, zammad.write(ticket))):
         raw = {"id": article.id, "ticket_id": article.ticket, "created_by_id": 3, "created_at": "2026-11-24T10:00:00Z"}
         with pytest.raises(Uncertain):
-            adapter._written(row, rest.Answer(status=status, headers={}, json=raw))
+            adapter._written(row, Answer(status=status, headers={}, json=raw))
 
 
 async def test_a_note_goes_into_a_closed_ticket_whatever_is_configured(zammad: Zammad) -> None:
