@@ -31,8 +31,9 @@ from inbox_daemon.errors import InboxError, SettingsError
 from inbox_daemon.health import DaemonHealth
 from inbox_daemon.observability import configure_logging
 from inbox_daemon.pipeline import files
+from inbox_daemon.pipeline.inspecting import about
 from inbox_daemon.pipeline.lane import Lane
-from inbox_daemon.plugins import Pushed, Secret
+from inbox_daemon.plugins import Channel, Inspecting, Pushed, Secret, TicketingAdapter
 from inbox_daemon.registry import Instances, resolve
 from inbox_daemon.scheduling import Scheduler
 from inbox_daemon.service_manager import ServiceManager
@@ -204,6 +205,7 @@ async def _working(parts: Parts, health: DaemonHealth) -> AsyncIterator[list[asy
     jobs |= {f"notify {name}": one.run for name, one in parts.notifiers.items()}
     jobs |= {f"follow {name}": one.run for name, one in parts.followers.items()}
     jobs |= {f"poll {name}": one.run for name, one in parts.pollers.items()}
+    jobs |= {f"inspect {name}": one.run for name, one in parts.inspectors.items()}
     tasks = [asyncio.create_task(_supervise(name, job, parts.disk_failed), name=name) for name, job in jobs.items()]
     scheduler = Scheduler(
         parts.settings.daemon.zone,
@@ -227,7 +229,8 @@ async def _working(parts: Parts, health: DaemonHealth) -> AsyncIterator[list[asy
         drains += [one.drain(seconds) for one in parts.answerers.values()]
         drains += [one.drain(seconds) for one in parts.notifiers.values()]
         await asyncio.gather(*drains)
-        await asyncio.gather(*(one.stop() for one in parts.pollers.values()), return_exceptions=True)
+        releases = [one.stop() for one in parts.pollers.values()] + [one.stop() for one in parts.inspectors.values()]
+        await asyncio.gather(*releases, return_exceptions=True)
 
 
 async def _tell_of_outage(parts: Parts, name: str, lane: Lane) -> None:
@@ -274,7 +277,7 @@ async def _supervise(name: str, job: Callable[[], Awaitable[None]], disk_failed:
 
 
 async def check_online(settings: Settings) -> list[tuple[str, str | None]]:
-    """Log in to everything configured; (instance, None or what is wrong and what to do)."""
+    """Log in to everything configured, and look how it stands: (instance, None or what is wrong and what to do)."""
     instances = resolve(settings)
     async with AsyncExitStack() as stack:
         database = open_database(settings)
@@ -286,19 +289,22 @@ async def check_online(settings: Settings) -> list[tuple[str, str | None]]:
             FileLinks(secret, base_url, settings.answers.link_days),
         )
         channels, adapters = build_instances(settings, instances, StoredCaseBook(database), links, stack)
-        checks = {**channels, **adapters}
+        found = await asyncio.gather(*(_ask(name, one) for name, one in {**channels, **adapters}.items()))
+        return [finding for findings in found for finding in findings]
 
-        async def ask(name: str, check: Callable[[], Awaitable[None]]) -> tuple[str, str | None]:
-            try:
-                async with asyncio.timeout(CHECK_SECONDS):
-                    await check()
-            except InboxError as error:
-                return name, str(error)
-            except TimeoutError:
-                return name, f"no answer within {CHECK_SECONDS:g} s"
-            return name, None
 
-        return list(await asyncio.gather(*(ask(name, one.check) for name, one in checks.items())))
+async def _ask(name: str, instance: Channel | TicketingAdapter) -> list[tuple[str, str | None]]:
+    """What one instance's check, and then its own look at its standing, find."""
+    try:
+        async with asyncio.timeout(CHECK_SECONDS):
+            await instance.check()
+            notices = await instance.inspect() if isinstance(instance, Inspecting) else ()
+    except InboxError as error:
+        return [(name, str(error))]
+    except TimeoutError:
+        return [(name, f"no answer within {CHECK_SECONDS:g} s")]
+    grave = [(name, f"{about(notice)}: {notice.words}") for notice in notices if notice.grave]
+    return [*grave] or [(name, None)]
 
 
 def with_database(settings: Settings) -> Database:

@@ -29,6 +29,7 @@ from inbox_daemon.outgoing import Sessions
 from inbox_daemon.pipeline.fetching import Fetcher
 from inbox_daemon.pipeline.firewall import LoopFirewall
 from inbox_daemon.pipeline.following import Follower
+from inbox_daemon.pipeline.inspecting import Inspector
 from inbox_daemon.pipeline.intake import Intake, Taken
 from inbox_daemon.pipeline.lane import Lane
 from inbox_daemon.pipeline.notifying import Notifier
@@ -146,6 +147,7 @@ class Parts:
     notifiers: Mapping[InstanceId, Notifier]
     followers: Mapping[InstanceId, Follower]
     pollers: Mapping[InstanceId, Poller]
+    inspectors: Mapping[InstanceId, Inspector]
     telling: Telling
 
 
@@ -225,6 +227,7 @@ async def build(settings: Settings, instances: Instances, database: Database, st
         notifiers=workers.notifiers(shop),
         followers=workers.followers(shop, citizens.turns_of(shop, telling), wake),
         pollers=workers.pollers(shop, arrived),
+        inspectors=workers.inspectors(shop),
         telling=telling,
     )
 

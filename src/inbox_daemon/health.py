@@ -105,7 +105,10 @@ class DaemonHealth:
         if name in self._parts.answerers:
             lane = self._parts.answerers[name]
             state["answers"] = _plain(asdict(lane.state)) | self._queue(name, found)
+        if name in self._parts.inspectors:
+            state["inspection"] = _plain(asdict(self._parts.inspectors[name].state))
         return state | {
+            "notices": [_plain(asdict(notice)) for notice in found.notices.get(name, ())],
             "unread": found.unread.get(name, 0),
             "parked": found.parked_envelopes.get(name, 0) + found.parked_items.get(name, 0),
         }
@@ -148,6 +151,9 @@ class DaemonHealth:
             metrics.unread_envelopes.labels(name).set(found.unread.get(name, 0))
             metrics.parked.labels(name, "envelope").set(found.parked_envelopes.get(name, 0))
             metrics.parked.labels(name, "item").set(found.parked_items.get(name, 0))
+            for grave in (True, False):
+                number = sum(notice.grave is grave for notice in found.notices.get(name, ()))
+                metrics.instance_notices.labels(name, str(grave).lower()).set(number)
             lane = self._parts.answerers.get(name)
             states = [one.state.state for one in (poller, lane) if one is not None]
             metrics.instance_up.labels(name).set({*states} <= {"up", "elsewhere", "waiting"})

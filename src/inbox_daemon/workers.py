@@ -17,6 +17,7 @@ from inbox_daemon.pipeline.detours import Detours, Ways
 from inbox_daemon.pipeline.drafting import Drafting
 from inbox_daemon.pipeline.fetching import Fetcher
 from inbox_daemon.pipeline.following import Follower
+from inbox_daemon.pipeline.inspecting import Inspector
 from inbox_daemon.pipeline.lane import Lane
 from inbox_daemon.pipeline.learning import Learning, Turns
 from inbox_daemon.pipeline.notifying import Notifier
@@ -26,7 +27,7 @@ from inbox_daemon.pipeline.rendering import Wording
 from inbox_daemon.pipeline.reporting import Reporting
 from inbox_daemon.pipeline.rereading import Rereading
 from inbox_daemon.pipeline.texts import Texts
-from inbox_daemon.plugins import Channel, Notifying, Polled, Replying, TicketingAdapter
+from inbox_daemon.plugins import Channel, Inspecting, Notifying, Polled, Replying, TicketingAdapter
 from inbox_daemon.registry import Instances
 from inbox_daemon.retry import Policy
 from inbox_daemon.settings import Settings
@@ -235,6 +236,15 @@ def fetcher(shop: Shop, fetched: Callable[[str, str, int], None]) -> Fetcher:
         policy=policy_of(shop.settings),
         fetched=fetched,
     )
+
+
+def inspectors(shop: Shop) -> dict[InstanceId, Inspector]:
+    """Who looks how each channel stands with its provider, where it can tell."""
+    return {
+        name: Inspector(name=name, channel=channel, database=shop.database, node=shop.node)
+        for name, channel in shop.channels.items()
+        if isinstance(channel, Inspecting)
+    }
 
 
 def pollers(shop: Shop, arrived: asyncio.Event) -> dict[InstanceId, Poller]:

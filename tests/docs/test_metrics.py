@@ -18,7 +18,7 @@ TABLE = ROOT / "systemd" / "README.md"
 RULES = ROOT / "config" / "alerts.rules.yml"
 DASHBOARD = ROOT / "config" / "dashboard.json"
 ENDINGS = {"counter": "_total", "info": "_info"}
-LABELS = {"instance", "channel", "destination", "outcome", "reason", "type", "what", "job"}
+LABELS = {"instance", "channel", "destination", "outcome", "reason", "type", "what", "job", "grave"}
 NAME = re.compile(r"\b(?:inbox|process)_[a-z0-9_]+\b")
 Row = tuple[str, str, str, str]
 
@@ -113,6 +113,7 @@ def test_what_has_to_wake_somebody_does() -> None:
         "inbox_answers_total",
         "inbox_instance_up",
         "inbox_instance_stopped",
+        "inbox_instance_notices",
         "inbox_ledger_imbalance",
         "inbox_last_received_timestamp_seconds",
         "inbox_last_poll_timestamp_seconds",

@@ -6,6 +6,7 @@ import argparse
 import sys
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
 from typing import Any
 
 import orjson
@@ -51,6 +52,17 @@ def run(args: argparse.Namespace) -> int:
     return frame.OK if status["ready"] else frame.UNAVAILABLE
 
 
+def _standing(channel: dict[str, Any]) -> Iterator[str]:
+    """What is to be known of a channel's standing; what is well is left to --json."""
+    look = channel.get("inspection", {"state": "up"})
+    if look["state"] in {"down", "refused"}:
+        yield f"inspection {look['state']}: {look['detail']}"
+    for notice in channel.get("notices", []):
+        if notice["grave"]:
+            about = " ".join(part for part in (notice["topic"], notice["subject"]) if part)
+            yield f"GRAVE      {about}: {notice['words']} (since {notice['sent_at']})"
+
+
 def _show(status: dict[str, Any]) -> None:
     reason = f" ({status['reason']})" if status["reason"] else ""
     print(f"{'ready' if status['ready'] else 'NOT ready'}{reason}, version {status['version']}, node {status['node']}")
@@ -60,6 +72,8 @@ def _show(status: dict[str, Any]) -> None:
             f"  channel      {name:<24} {channel['state']:<9} unread {channel['unread']}, "
             f"parked {channel['parked']}{more}"
         )
+        for line in _standing(channel):
+            print(f"    {line}")
         if one := channel.get("answers"):
             more = f", {one['detail']}" if one.get("detail") else ""
             print(

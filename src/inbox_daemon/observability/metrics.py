@@ -109,6 +109,7 @@ class Metrics:
 
     instance_up: Gauge
     instance_stopped: Gauge
+    instance_notices: Gauge
 
     ready: Gauge
     disk_free_bytes: Gauge
@@ -292,6 +293,12 @@ def _standing(registry: CollectorRegistry) -> dict[str, Any]:
             "inbox_instance_stopped",
             "1 while a channel or destination is stopped because its credentials are refused.",
             ["instance"],
+            registry=registry,
+        ),
+        "instance_notices": Gauge(
+            "inbox_instance_notices",
+            "What a channel or its provider tells of its standing; grave is true for what stops messages or soon will.",
+            ["instance", "grave"],
             registry=registry,
         ),
     }

@@ -35,9 +35,10 @@ from inbox_daemon.model import (
     WatermarkEvent,
 )
 from inbox_daemon.pipeline.filing import Filing, Parcel
+from inbox_daemon.pipeline.inspecting import tell_of
 from inbox_daemon.pipeline.parsing import Parser
 from inbox_daemon.registry import ChannelInstance
-from inbox_daemon.store import conversations, envelopes, people
+from inbox_daemon.store import conversations, envelopes, people, standing
 from inbox_daemon.store.database import Database, is_mistake
 from inbox_daemon.store.envelopes import Journaled
 
@@ -52,13 +53,14 @@ UNKNOWN_INSTANCE_DELAY = timedelta(minutes=5)
 
 @dataclass(slots=True, kw_only=True)
 class Taken:
-    """What one envelope came to."""
+    """What one envelope came to. `noticed` is what is now known of the instance itself and was not before."""
 
     events: int = 0
     messages: int = 0
     types: Counter[str] = field(default_factory=Counter)
     ignored: Counter[str] = field(default_factory=Counter)
     malformed: list[Malformed] = field(default_factory=list)
+    noticed: list[InstanceNotice] = field(default_factory=list)
 
 
 class Intake:
@@ -120,6 +122,8 @@ class Intake:
         seconds = (time.monotonic() - began) / len(claimed)
         for (item, _), taken in zip(parsed, results, strict=True):
             if taken is not None:
+                for notice in taken.noticed:
+                    tell_of(self._log, item.envelope.instance, notice)
                 self._taken_in(item.envelope.instance, taken, seconds)
 
     async def _alone(self, item: Journaled, events: Sequence[Event] | Permanent | None) -> Taken | None:
@@ -209,9 +213,9 @@ class Intake:
                 return ""
             case Ignored():
                 return event.reason
-        return self._heed(parcel, event)
+        return self._heed(parcel, event, taken)
 
-    def _heed(self, parcel: Parcel, event: Event) -> str:
+    def _heed(self, parcel: Parcel, event: Event, taken: Taken) -> str:
         """Take in an event that is no utterance of anybody; returns under which word it is counted."""
         match event:
             case StatusEvent():
@@ -225,6 +229,8 @@ class Intake:
             case CallEvent():
                 return "call"
             case InstanceNotice():
+                kept = standing.file(parcel.connection, parcel.instance, event)
+                taken.noticed += [] if kept is None else [kept]
                 return "notice"
         return _unknown(event)
 

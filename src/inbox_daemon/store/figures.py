@@ -7,6 +7,8 @@ from datetime import datetime
 
 from sqlalchemy import Connection, func, select
 
+from inbox_daemon.model import InstanceNotice
+from inbox_daemon.store import standing
 from inbox_daemon.store.clock import db_now
 from inbox_daemon.store.schema import (
     attachment,
@@ -45,6 +47,7 @@ class Figures:
     parked_items: dict[str, int]
     attachments_waiting: int
     open_conversations: int
+    notices: dict[str, list[InstanceNotice]]
 
 
 def read(connection: Connection) -> Figures:
@@ -63,6 +66,7 @@ def read(connection: Connection) -> Figures:
         open_conversations=_number(
             connection, select(func.count()).select_from(conversation).where(conversation.c.state == "open")
         ),
+        notices=standing.read(connection),
     )
 
 

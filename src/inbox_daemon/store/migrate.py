@@ -12,7 +12,7 @@ from sqlalchemy import Connection, inspect, text
 from inbox_daemon.errors import SettingsError
 from inbox_daemon.store.database import Database
 
-HEAD = "0001"
+HEAD = "0002"
 """The newest revision in `migrations/versions`; a test holds it equal to Alembic's own view."""
 
 

@@ -426,6 +426,18 @@ lease = Table(
     Column("until", Instant, nullable=False),
 )
 
+instance_notice = Table(
+    "instance_notice",
+    metadata,
+    # The newest notice of each thing that an instance tells of itself; nobody's data.
+    Column("instance", Text, primary_key=True),
+    Column("topic", Text, primary_key=True),
+    Column("subject", Text, primary_key=True),
+    Column("sent_at", Instant, nullable=False),
+    Column("grave", Boolean, nullable=False),
+    Column("words", Text, nullable=False),
+)
+
 installation = Table(
     "installation",
     metadata,
