@@ -35,11 +35,11 @@ from inbox_daemon.model import (
     TicketUpdate,
     Written,
 )
-from inbox_daemon.plugins import Capabilities, Context, WebhookRequest
+from inbox_daemon.plugins import Answer, Capabilities, Context, WebhookRequest
 from inbox_ticketing.request_tracker import parse
 from inbox_ticketing.request_tracker.proof import prove
 from inbox_ticketing.request_tracker.reading import Reader
-from inbox_ticketing.request_tracker.rest import Answer, RestClient
+from inbox_ticketing.request_tracker.rest import RestClient, message_of
 from inbox_ticketing.request_tracker.settings import RequestTrackerSettings
 from inbox_ticketing.request_tracker.watch import Watch
 
@@ -298,12 +298,12 @@ class RequestTracker:
 
     def _written(self, row: parse.Row, answer: Answer, *, reopened: bool = False) -> Written:
         if answer.status == 400:
-            if "permission" in answer.message.lower():
+            if "permission" in message_of(answer).lower():
                 raise Credentials(
                     f"{self._context.instance}: Request Tracker denies writing into ticket {row.id}. Give "
                     f"{self._settings.account!r} ReplyToTicket and CommentOnTicket on the ticket's queue"
                 )
-            raise Permanent(f"{self._context.instance}: Request Tracker refuses the entry: {answer.message[:200]}")
+            raise Permanent(f"{self._context.instance}: Request Tracker refuses the entry: {message_of(answer)}")
         transaction = parse.transaction_of(answer.headers.get("Location", ""))
         if answer.status != 201 or transaction is None:
             raise Uncertain(f"{self._context.instance}: Request Tracker did not say where the entry stands")

@@ -15,12 +15,12 @@ from urllib.parse import quote as url_quote
 
 from inbox_daemon.errors import Gone, Transient, Uncertain
 from inbox_daemon.model import Attachment, EntryId, TicketId, TicketState, TicketUpdate
-from inbox_daemon.plugins import Context
+from inbox_daemon.plugins import Answer, Context
 from inbox_ticketing.request_tracker import parse
 from inbox_ticketing.request_tracker.download import ContentReader
 from inbox_ticketing.request_tracker.lineage import LINK, Stretch, merges_in
 from inbox_ticketing.request_tracker.quoting import own_words
-from inbox_ticketing.request_tracker.rest import Answer, RestClient
+from inbox_ticketing.request_tracker.rest import RestClient
 from inbox_ticketing.request_tracker.settings import RequestTrackerSettings
 
 KINDS = ("Correspond", "Status")
