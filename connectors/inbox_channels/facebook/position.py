@@ -1,0 +1,99 @@
+"""How far catching up has come: one mark per source, and the place in the sweep under way. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Literal
+
+import orjson
+
+from inbox_channels._graph.reading import Json, child, word
+from inbox_daemon.model import Cursor
+
+Source = Literal["messages", "comments"]
+
+OVERLAP = timedelta(minutes=2)
+"""How much before its beginning the next sweep looks again: Meta's lists lag a little. What comes twice is known."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Position:
+    """`messages` and `comments`: all up to there was seen. A sweep looks from now back to the mark of its `source`.
+
+    The mark moves only at the sweep's end, to its beginning: what happens meanwhile is for the next one. `after` is
+    Meta's cursor inside of the sweep's list, `seen` how many rows of it came before.
+    """
+
+    messages: datetime
+    comments: datetime
+    source: Source | None = None
+    began: datetime | None = None
+    after: str = ""
+    seen: int = 0
+
+    @property
+    def mark(self) -> datetime:
+        """Back to when the sweep looks."""
+        return self.comments if self.source == "comments" else self.messages
+
+    def start(self, source: Source, now: datetime) -> Position:
+        """The sweep of `source` begins."""
+        return replace(self, source=source, began=now, after="", seen=0)
+
+    def go_on(self, after: str, seen: int) -> Position:
+        """The same sweep, one page on."""
+        return replace(self, after=after, seen=self.seen + seen)
+
+    def end(self, *, reached: bool = True) -> Position:
+        """The sweep is over; without having reached its end, the mark stays and the next sweep looks as far back."""
+        mark = self.began - OVERLAP if reached and self.began is not None else self.mark
+        done = replace(self, source=None, began=None, after="", seen=0)
+        return (
+            replace(done, comments=max(mark, self.comments))
+            if self.source == "comments"
+            else replace(done, messages=max(mark, self.messages))
+        )
+
+    def write(self) -> Cursor:
+        """As the core keeps it."""
+        made: dict[str, object] = {"messages": self.messages.isoformat(), "comments": self.comments.isoformat()}
+        if self.source is not None and self.began is not None:
+            sweep = {"source": self.source, "began": self.began.isoformat(), "after": self.after, "seen": self.seen}
+            made["sweep"] = sweep
+        return Cursor(orjson.dumps(made).decode())
+
+
+def read(cursor: Cursor | None, first: datetime) -> Position:
+    """The position in `cursor`; at first contact, or where it can't be read, from `first` on."""
+    try:
+        found = orjson.loads(cursor or "{}")
+        marks = Position(messages=_moment(found, "messages", first), comments=_moment(found, "comments", first))
+        sweep = child(found, "sweep")
+        if word(sweep, "source") not in ("messages", "comments"):
+            return marks
+        return replace(
+            marks,
+            source="comments" if sweep["source"] == "comments" else "messages",
+            began=datetime.fromisoformat(sweep["began"]),
+            after=word(sweep, "after"),
+            seen=int(sweep.get("seen") or 0),
+        )
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return Position(messages=first, comments=first)
+
+
+def _moment(found: Json, key: str, first: datetime) -> datetime:
+    return datetime.fromisoformat(found[key]) if found.get(key) else first
+
+
+def time_of(row: Json, *keys: str) -> datetime | None:
+    """The time that Meta writes under the first of `keys` (2026-11-24T12:00:00+0000), None where there is none."""
+    for key in keys:
+        try:
+            moment = datetime.fromisoformat(word(row, key))
+        except ValueError:
+            continue
+        if moment.tzinfo is not None:
+            return moment
+    return None
