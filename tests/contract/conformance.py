@@ -3,6 +3,7 @@
     python tests/contract/conformance.py             play, print, write connectors/CONFORMANCE.md
     python tests/contract/conformance.py --fakes     without real servers
     python tests/contract/conformance.py --collect   what would be played, as JSON; nothing is played or written
+    pytest --conformance=PAGE                        all tests; the page is written of what they did anyway (`.ci/run`)
 
 A real server that can't be had leaves its column out; with INBOX_REQUIRE_REAL=1 it fails. Ends with 1 when anything
 failed, and with pytest's own code, writing nothing, when the suite could not be played to its end.
@@ -15,7 +16,7 @@ import inspect
 import json
 import sys
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -35,21 +36,23 @@ NO_ADAPTERS = {"memory"}
 PLAYED = (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Outcomes:
     """A pytest plug-in that remembers how each case of each scenario ended, for each provider."""
 
     cases: dict[str, tuple[Scenario, Provider]] = field(default_factory=dict)
     ends: defaultdict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    lacks: dict[Scenario, Mapping[str, str]] = field(default_factory=dict)
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         for item in session.items:
-            if isinstance(item, pytest.Function) and "under_test" in item.callspec.params:
+            if isinstance(item, pytest.Function) and item.path in SUITE and hasattr(item, "callspec"):
                 about = (inspect.getdoc(item.module) or "").partition("\n")[0]
                 scenario = Scenario(part=item.path.name, about=about, function=item.originalname)
                 provider = item.callspec.params["under_test"]
                 assert isinstance(provider, Provider)
                 self.cases[item.nodeid] = (scenario, provider)
+                self.lacks[scenario] = vars(item.function)["not_asked"]
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """One report each for setup, call and teardown: what failed in any has not passed."""
@@ -71,6 +74,21 @@ class Outcomes:
         """Whether anything of what counts has not passed; a skip is no proof either."""
         left_out = self.left_out()
         return any(not self.passed(case) for case, (_, provider) in self.cases.items() if provider.name not in left_out)
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Recorder(Outcomes):
+    """The same in a run of all tests (`pytest --conformance=PAGE`): prints the table and writes the page at its end."""
+
+    page: Path
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter, exitstatus: int) -> None:
+        if exitstatus in PLAYED:
+            board = board_of(self)
+            terminalreporter.section("conformance")
+            for line in printed(board):
+                terminalreporter.write_line(line)
+            self.page.write_text(page(board), encoding="utf-8")
 
 
 def kind_of(provider: Provider, kinds: Sequence[str]) -> str:
@@ -99,6 +117,7 @@ def board_of(outcomes: Outcomes) -> Board:
         columns=sorted(columns.values(), key=lambda one: (one.kind, one.provider.real, one.name)),
         scenarios=list(dict.fromkeys(scenario for scenario, _ in outcomes.cases.values())),
         scores={cell: Score(passed=passed[cell], cases=count) for cell, count in cases.items()},
+        lacks=outcomes.lacks,
     )
 
 

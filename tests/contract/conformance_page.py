@@ -9,15 +9,15 @@ from contract.ticketing_model import Provider
 from inbox_daemon.plugins import Capabilities
 
 PASSED, FAILED, NOT_ASKED = "✓", "✗", "–"
-FLAGS = ("network", "rich", "hints", "closes")
+FLAGS = ("network", "by_mail", "lies", "rich", "hints", "closes")
 HEAD = f"""\
 # Conformance
 
 Made by `make conformance`, which plays the ticketing contract suite (`tests/contract/test_ticketing*.py`) over every
 adapter; not edited by hand. How an adapter comes in: [Write your own](README.md#proof).
 
-{PASSED} passed in all its cases · {FAILED} failed, with how many of its cases passed · {NOT_ASKED} not asked: the
-capability sheet, or what the column's far side has (both below), says that there is nothing to ask for
+{PASSED} passed in all its cases · {FAILED} failed, with how many of its cases passed · {NOT_ASKED} not asked, and why:
+the capability sheet, or what the column's far side has (both below), says that there is nothing to ask for
 
 A column in bold was played against the product itself, started on the test machine; any other against the fakes of
 `tests/support`, or without a far side where the adapter has none. An adapter is *supported* only when every scenario
@@ -86,6 +86,8 @@ class Board:
     columns: Sequence[Column]
     scenarios: Sequence[Scenario]
     scores: Mapping[tuple[Scenario, Column], Score] = field(repr=False)
+    lacks: Mapping[Scenario, Mapping[str, str]] = field(repr=False, default_factory=dict)
+    """Why a scenario was not asked of a column, by its name."""
 
     def scores_of(self, kind: str) -> list[Score]:
         return [score for (_, column), score in self.scores.items() if column.kind == kind]
@@ -96,7 +98,10 @@ class Board:
 
     def cell(self, scenario: Scenario, column: Column) -> str:
         score = self.scores.get((scenario, column))
-        return NOT_ASKED if score is None else str(score)
+        if score is not None:
+            return str(score)
+        lack = self.lacks.get(scenario, {}).get(column.name, "")
+        return f"{NOT_ASKED} {lack}" if lack else NOT_ASKED
 
 
 def page(board: Board) -> str:
@@ -166,7 +171,14 @@ def columns(board: Board) -> str:
         )
         for column in board.columns
     ]
-    asked = ("a network to fail", "answers with files and HTML", "hints", "tickets that close")
+    asked = (
+        "HTTP to fail",
+        "mail to fail",
+        "can be made to lie",
+        "answers with files and HTML",
+        "hints",
+        "tickets that close",
+    )
     return _table(("column", "adapter", "played against", *asked, "other than the sheet"), rows)
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from contract.glpi_backstage import GlpiBackstage
-from contract.ticketing_model import AdapterUnderTest
+from contract.ticketing_model import AdapterUnderTest, holding
 from inbox_daemon.model import TicketId
 from inbox_daemon.plugins import Secret, WebhookRequest
 from inbox_ticketing.glpi import plugin
@@ -80,5 +80,6 @@ async def _over_the_fake(version: int) -> AsyncIterator[AdapterUnderTest]:
             misplaced=adapter(entity="Inexistente"),
             settle_seconds=0.2,
             hint=hint,
+            lies={"a criterion that is ignored finds all": lambda: holding(state, "finds_everything", True)},
         )
         proxy.set(type(proxy.fault).PASS)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import pytest
 
-from contract.ticketing_model import AdapterUnderTest, AgentFile, Line
+from contract.ticketing_model import AdapterUnderTest, AgentFile, Line, holding
 from inbox_daemon.mailing import Mailer
 from inbox_daemon.model import EntryId, Reference, TicketId
 from inbox_daemon.plugins import Secret
@@ -19,7 +19,7 @@ from inbox_ticketing._by_mail.compose import ABOVE_HERE, NOTE
 from inbox_ticketing._by_mail.parse import Policy, read
 from inbox_ticketing.mail import plugin
 from support.contexts import lend_context
-from support.imap_fake import imap_fake
+from support.imap_fake import EVERYTHING, NOTHING, imap_fake
 from support.mail_office_fake import ADDRESS, AUTHSERV, OFFICE, MailOffice
 
 POLICY = Policy(address=ADDRESS, plus=True, agents=frozenset({"@obras.example"}), authserv=AUTHSERV)
@@ -93,12 +93,11 @@ async def mail_office(*, swallows_repeats: bool = False) -> AsyncIterator[MailOf
     """The fakes, up and running."""
     async with imap_fake() as mailbox:
         office = MailOffice(mailbox=mailbox, swallows_repeats=swallows_repeats)
-        server = await asyncio.start_server(office.serve, "127.0.0.1", 0, limit=1 << 26)
-        office.port = server.sockets[0].getsockname()[1]
+        await office.start()
         try:
             yield office
         finally:
-            server.close()
+            await office.stop()
 
 
 def settings_for(office: MailOffice, **changes: Any) -> Any:
@@ -122,21 +121,40 @@ def settings_for(office: MailOffice, **changes: Any) -> Any:
 def mailer_for(office: MailOffice) -> Mailer:
     """The core's own way to send."""
     return Mailer(
-        Smtp(host="127.0.0.1", port=office.port, tls="none", from_address="sistema@ciudad.example", timeout_seconds=2)
+        Smtp(host="127.0.0.1", port=office.port, tls="none", from_address="sistema@ciudad.example", timeout_seconds=1)
     )
+
+
+def lies_of(office: MailOffice) -> Mapping[str, Callable[[], AbstractContextManager[None]]]:
+    """A mailbox whose search ignores what is asked."""
+    return {
+        f"the search finds {lie}": partial(holding, office.mailbox, "faults", {"SEARCH": lie})
+        for lie in (NOTHING, EVERYTHING)
+    }
 
 
 def to_an_office(*, swallows_repeats: bool = False) -> Any:
     """A provider over fresh fakes."""
 
     @asynccontextmanager
-    async def opened(request: pytest.FixtureRequest) -> AsyncIterator[AdapterUnderTest]:
+    async def provided(request: pytest.FixtureRequest) -> AsyncIterator[AdapterUnderTest]:
         async with (
             mail_office(swallows_repeats=swallows_repeats) as office,
             lend_context("obras-mail", mail=mailer_for(office)) as context,
+            AsyncExitStack() as opened,
         ):
-            adapter = plugin.build(settings_for(office, swallows_repeats=swallows_repeats), context)
-            yield AdapterUnderTest(adapter=adapter, backstage=MailBackstage(office))
-            await adapter.aclose()
 
-    return opened
+            def adapter(**changes: Any) -> Any:
+                made = plugin.build(settings_for(office, swallows_repeats=swallows_repeats, **changes), context)
+                opened.push_async_callback(made.aclose)
+                return made
+
+            yield AdapterUnderTest(
+                adapter=adapter(timeout_seconds=1.0),
+                backstage=MailBackstage(office),
+                office=office,
+                stranger=adapter(password=Secret("deadbeef")),
+                lies=lies_of(office),
+            )
+
+    return provided

@@ -5,19 +5,20 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import aiohttp
 import pytest
 
-from contract.ticketing_model import AdapterUnderTest, AgentFile, Line
+from contract.ticketing_model import AdapterUnderTest, AgentFile, Line, holding
 from inbox_daemon.model import EntryId, Reference, TicketId
 from inbox_daemon.plugins import Secret
 from inbox_ticketing.open311 import plugin
 from support.contexts import lend_context
 from support.fault_proxy import FaultProxy
-from support.open311_fake import City, Request
+from support.open311_fake import City, Fault, Request
 from support.open311_fake_http import serve_city, serve_files
 
 KEY = "clave inventada"
@@ -112,4 +113,8 @@ async def to_a_city(request: pytest.FixtureRequest) -> AsyncIterator[AdapterUnde
                 strict=adapter(closed="new"),
                 stranger=adapter(api_key=Secret("deadbeef")),
                 misplaced=adapter(service_code="Inexistente"),
+                lies={
+                    one.value: partial(holding, city, "faults", {one})
+                    for one in (Fault.IGNORES_TIME, Fault.HIDES_OUR_UPDATES, Fault.LISTS_NOTHING)
+                },
             )

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
-from contract.mail_provider import MailBackstage, mail_office, mailer_for
+from contract.mail_provider import MailBackstage, lies_of, mail_office, mailer_for
 from contract.ticketing_model import AdapterUnderTest, Line
 from inbox_daemon.model import TicketId
 from inbox_daemon.plugins import Secret
 from inbox_ticketing._by_mail.compose import ABOVE_HERE, NOTE, WHOLE_NAME
 from inbox_ticketing.osticket import plugin
 from support.contexts import lend_context
+from support.fault_proxy import FaultProxy
 from support.mail_office_fake import ADDRESS, AUTHSERV, OFFICE
 from support.osticket_fake import OsTicket, osticket_fake
 
@@ -67,8 +68,22 @@ async def over_the_osticket_fake(request: pytest.FixtureRequest) -> AsyncIterato
     async with (
         mail_office() as office,
         osticket_fake(office) as system,
+        FaultProxy("127.0.0.1", system.port) as proxy,
         lend_context("obras-osticket", mail=mailer_for(office)) as context,
+        AsyncExitStack() as opened,
     ):
-        adapter = plugin.build(osticket_settings(system), context)
-        yield AdapterUnderTest(adapter=adapter, backstage=OsTicketBackstage(office, system))
-        await adapter.aclose()
+
+        def adapter(**changes: Any) -> Any:
+            made = plugin.build(osticket_settings(system, url=proxy.url, **changes), context)
+            opened.push_async_callback(made.aclose)
+            return made
+
+        yield AdapterUnderTest(
+            adapter=adapter(timeout_seconds=1.0),
+            backstage=OsTicketBackstage(office, system),
+            proxy=proxy,
+            is_write=lambda method, path: path.endswith("/tickets.email"),
+            stranger=adapter(key=Secret("deadbeef"), password=Secret("deadbeef")),
+            office=office,
+            lies=lies_of(office),
+        )

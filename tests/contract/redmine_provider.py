@@ -8,13 +8,14 @@ import json
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 
 from contract.redmine_backstage import redmine_backstage
-from contract.ticketing_model import AdapterUnderTest
+from contract.ticketing_model import AdapterUnderTest, holding
 from inbox_daemon.model import TicketId
 from inbox_daemon.plugins import Secret, WebhookRequest
 from inbox_ticketing.redmine import plugin
@@ -55,8 +56,9 @@ async def over_the_fake_redmine(request: pytest.FixtureRequest) -> AsyncIterator
             agent_key=state.users["agente"].key,
             stranger_key=state.users["vecina"].key,
         )
+        lies = {"a filter that is ignored finds all": lambda: holding(state, "filterable", set())}
         async with under_test(server, timeout_seconds=1.0) as made:
-            yield made
+            yield replace(made, lies=lies)
 
 
 @asynccontextmanager

@@ -7,13 +7,14 @@ import hmac
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 
 from contract.request_tracker_backstage import Shred, rt_backstage
-from contract.ticketing_model import AdapterUnderTest
+from contract.ticketing_model import AdapterUnderTest, holding
 from inbox_daemon.model import TicketId
 from inbox_daemon.plugins import Secret, WebhookRequest
 from inbox_ticketing.request_tracker import plugin
@@ -57,8 +58,9 @@ async def over_the_fake(request: pytest.FixtureRequest) -> AsyncIterator[Adapter
         async def shred(number: str) -> None:
             state.shred(int(number))
 
+        lies = {"the field is taken off the queue": lambda: holding(state, "queues", {"Atencion": (), "Reservada": ()})}
         async with under_test(server, shred, timeout_seconds=1.0) as made:
-            yield made
+            yield replace(made, lies=lies)
 
 
 @asynccontextmanager

@@ -9,6 +9,18 @@ from pathlib import Path
 import pytest
 
 from contract.ticketing_model import AdapterUnderTest
+from contract.ticketing_needs import (
+    CLOSING,
+    FILE_LIMIT,
+    FILES,
+    KEYS,
+    MERGES,
+    NO_KEYS,
+    NOTES,
+    POLLED,
+    REOPENING,
+    STATES,
+)
 from contract.ticketing_providers import scenario
 from contract.ticketing_words import draft, entry, reference, stored
 from inbox_daemon.errors import Gone, Permanent
@@ -58,7 +70,7 @@ async def test_an_unknown_reference_is_not_found(under_test: AdapterUnderTest) -
         assert await under_test.adapter.find(other) is None, other
 
 
-@scenario(lambda provider: provider.capabilities.idempotency == "none")
+@scenario(NO_KEYS)
 async def test_a_double_is_noticed(under_test: AdapterUnderTest) -> None:
     case = reference()
     await under_test.adapter.open_ticket(draft(case))
@@ -67,7 +79,7 @@ async def test_a_double_is_noticed(under_test: AdapterUnderTest) -> None:
         await under_test.adapter.find(case)
 
 
-@scenario(lambda provider: provider.capabilities.idempotency != "none")
+@scenario(KEYS)
 async def test_opening_twice_is_opening_once(under_test: AdapterUnderTest) -> None:
     case = reference()
     opened = await under_test.adapter.open_ticket(draft(case))
@@ -106,7 +118,7 @@ async def test_a_key_quoted_by_others_is_not_the_entry(under_test: AdapterUnderT
     assert await under_test.adapter.find_entry(ticket, MessageKey(f"{case}.m5")) is None
 
 
-@scenario(lambda provider: provider.capabilities.note)
+@scenario(NOTES)
 async def test_a_note_is_internal(under_test: AdapterUnderTest) -> None:
     case = reference()
     ticket = await under_test.adapter.open_ticket(draft(case))
@@ -118,7 +130,7 @@ async def test_a_note_is_internal(under_test: AdapterUnderTest) -> None:
     assert note.kind == "note"
 
 
-FILES = {
+NAMED = {
     "añ😀 acción.pdf": ("application/pdf", b"%PDF-1.7\n" + bytes(range(256)) * 40),
     "latín.txt": ("text/plain", "ñandú\r\ncon acentos\n".encode("latin-1")),
     "página.html": ("text/html; charset=utf-8", "<p>á</p>".encode()),
@@ -127,12 +139,12 @@ FILES = {
 }
 
 
-@scenario(lambda provider: provider.capabilities.attach != "none")
-@pytest.mark.parametrize("name", FILES)
+@scenario(FILES)
+@pytest.mark.parametrize("name", NAMED)
 async def test_a_file_is_read_back_byte_for_byte(under_test: AdapterUnderTest, tmp_path: Path, name: str) -> None:
     case = reference()
     ticket = await under_test.adapter.open_ticket(draft(case))
-    media_type, content = FILES[name]
+    media_type, content = NAMED[name]
     written = await under_test.adapter.attach(ticket, entry(case, 2), stored(tmp_path, name, media_type, content))
     assert await under_test.backstage.files(ticket.id) == {name: content}
     found = await under_test.adapter.find_entry(ticket, MessageKey(f"{case}.m2"))
@@ -140,7 +152,7 @@ async def test_a_file_is_read_back_byte_for_byte(under_test: AdapterUnderTest, t
     assert found.entry == written.entry
 
 
-@scenario(lambda provider: provider.capabilities.attach != "none")
+@scenario(FILES)
 @pytest.mark.parametrize("name", ['../../etc/"pass"\r\nX: y.txt', "", "a" * 300 + ".pdf", "..", "100%\x00.pdf"])
 async def test_a_hostile_file_name_does_no_harm(under_test: AdapterUnderTest, tmp_path: Path, name: str) -> None:
     case = reference()
@@ -152,7 +164,7 @@ async def test_a_hostile_file_name_does_no_harm(under_test: AdapterUnderTest, tm
     assert "\n" not in kept
 
 
-@scenario(lambda provider: provider.capabilities.max_attachment_bytes is not None)
+@scenario(FILE_LIMIT)
 async def test_a_file_that_is_too_big_is_refused_with_both_sizes(under_test: AdapterUnderTest, tmp_path: Path) -> None:
     case = reference()
     ticket = await under_test.adapter.open_ticket(draft(case))
@@ -222,7 +234,7 @@ async def test_many_writers_at_once_lose_nothing(under_test: AdapterUnderTest) -
     assert sorted(text.split("número ")[1].split(" ")[0] for text in texts) == [str(number) for number in range(1, 10)]
 
 
-@scenario(lambda provider: provider.capabilities.states)
+@scenario(STATES)
 async def test_a_closed_ticket_says_so_and_closing_twice_is_fine(under_test: AdapterUnderTest) -> None:
     case = reference()
     ticket = await under_test.adapter.open_ticket(draft(case))
@@ -233,7 +245,7 @@ async def test_a_closed_ticket_says_so_and_closing_twice_is_fine(under_test: Ada
     assert not found.open
 
 
-@scenario(lambda provider: provider.closes and provider.capabilities.reopen != "never")
+@scenario(CLOSING, REOPENING)
 async def test_a_citizen_reopens_a_closed_ticket(under_test: AdapterUnderTest) -> None:
     case = reference()
     ticket = await under_test.adapter.open_ticket(draft(case))
@@ -247,7 +259,7 @@ async def test_a_citizen_reopens_a_closed_ticket(under_test: AdapterUnderTest) -
     assert not (await under_test.adapter.append(ticket, entry(case, 3))).reopened
 
 
-@scenario(lambda provider: provider.closes and provider.capabilities.note)
+@scenario(CLOSING, NOTES)
 async def test_a_note_leaves_a_closed_ticket_closed(under_test: AdapterUnderTest) -> None:
     case = reference()
     ticket = await under_test.adapter.open_ticket(draft(case))
@@ -258,7 +270,7 @@ async def test_a_note_leaves_a_closed_ticket_closed(under_test: AdapterUnderTest
     assert not found.open
 
 
-@scenario(lambda provider: provider.closes)
+@scenario(CLOSING)
 async def test_a_closed_ticket_takes_nothing_where_configured_so(under_test: AdapterUnderTest) -> None:
     case = reference()
     ticket = await under_test.adapter.open_ticket(draft(case))
@@ -288,7 +300,7 @@ async def test_a_deleted_ticket_takes_nothing(under_test: AdapterUnderTest) -> N
     assert await under_test.adapter.find(case) is None
 
 
-@scenario(lambda provider: provider.capabilities.merges != "none")
+@scenario(MERGES)
 async def test_a_merge_is_followed(under_test: AdapterUnderTest) -> None:
     case, other = reference(), reference()
     merged = await under_test.adapter.open_ticket(draft(case))
@@ -311,7 +323,7 @@ async def test_a_merge_is_followed(under_test: AdapterUnderTest) -> None:
     assert (await under_test.adapter.append(merged, entry(case, 4))).ticket == last
 
 
-@scenario(lambda provider: provider.capabilities.updates in {"poll", "both"})
+@scenario(POLLED)
 async def test_updates_tell_public_from_internal_and_ours_from_theirs(under_test: AdapterUnderTest) -> None:
     case = reference()
     adapter, agents = under_test.adapter, under_test.backstage

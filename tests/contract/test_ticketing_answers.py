@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from contract.ticketing_model import AdapterUnderTest, AgentFile
+from contract.ticketing_needs import HINTS, LOOK_UP_BY_HTTP, MERGES, RICH, STATES, STATES_MISSING
 from contract.ticketing_providers import answering
 from contract.ticketing_words import draft, entry, reference, stored
 from inbox_daemon.errors import Credentials, EdgeError, Gone, Permanent
@@ -153,7 +154,7 @@ async def test_an_entry_belongs_to_its_ticket_and_nothing_else_is_found(under_te
         assert list(await adapter.thread(TicketId(f"{absent}777" if absent.isdigit() else absent))) == [], absent
 
 
-@answering(lambda provider: provider.capabilities.states)
+@answering(STATES)
 async def test_states_are_set_and_told_as_ours(under_test: AdapterUnderTest) -> None:
     case, adapter = reference(), under_test.adapter
     ticket, cursor = await begun(under_test, case)
@@ -177,7 +178,7 @@ async def test_states_are_set_and_told_as_ours(under_test: AdapterUnderTest) -> 
     assert public(await told(under_test, ticket, cursor)) == set()
 
 
-@answering(lambda provider: provider.capabilities.states and provider.name != "memory")
+@answering(STATES, STATES_MISSING)
 async def test_a_state_that_the_product_has_not_is_refused(under_test: AdapterUnderTest) -> None:
     case = reference()
     ticket, _ = await begun(under_test, case)
@@ -190,7 +191,7 @@ async def test_a_state_that_the_product_has_not_is_refused(under_test: AdapterUn
         await under_test.adapter.set_state(ticket, TicketState.CLOSED)
 
 
-@answering(lambda provider: provider.rich)
+@answering(RICH)
 async def test_an_html_answer_with_files_is_told_with_both(under_test: AdapterUnderTest) -> None:
     ticket, cursor = await begun(under_test)
     files = [
@@ -218,7 +219,7 @@ async def test_a_file_that_is_not_there_is_gone(under_test: AdapterUnderTest) ->
             await bytes_of(under_test, absent)
 
 
-@answering(lambda provider: provider.capabilities.merges != "none")
+@answering(MERGES)
 async def test_a_merge_tells_each_citizen_only_what_was_written_to_them(under_test: AdapterUnderTest) -> None:
     """What stood in either ticket before the merge was for one of them; what is written after it, for both."""
     adapter, agents = under_test.adapter, under_test.backstage
@@ -237,7 +238,7 @@ async def test_a_merge_tells_each_citizen_only_what_was_written_to_them(under_te
             assert now.ticket == ticket.id
 
 
-@answering(lambda provider: provider.capabilities.merges != "none")
+@answering(MERGES)
 async def test_a_merge_of_a_merge_is_followed(under_test: AdapterUnderTest) -> None:
     agents = under_test.backstage
     (one, cursor), (two, _), (three, _) = [await begun(under_test) for _ in range(3)]
@@ -250,7 +251,7 @@ async def test_a_merge_of_a_merge_is_followed(under_test: AdapterUnderTest) -> N
         assert {made for made, _ in public(await told(under_test, ticket, cursor))} == expected, ticket.number
 
 
-@answering(lambda provider: provider.hints)
+@answering(HINTS)
 async def test_a_hint_is_believed_only_with_its_signature_and_a_replay_does_no_harm(
     under_test: AdapterUnderTest,
 ) -> None:
@@ -271,7 +272,7 @@ async def test_a_hint_is_believed_only_with_its_signature_and_a_replay_does_no_h
             adapter.parse_hint(type(request)(method="POST", query={}, headers=others | wrong, body=request.body))
 
 
-@answering(lambda provider: provider.network)
+@answering(LOOK_UP_BY_HTTP)
 @pytest.mark.parametrize("fault", [Fault.TRUNCATE, Fault.ERROR_500, Fault.LOGIN_PAGE])
 async def test_an_entry_that_cannot_be_read_is_not_taken_for_anything(
     under_test: AdapterUnderTest, fault: Fault

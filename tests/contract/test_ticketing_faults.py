@@ -6,57 +6,24 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import itertools
 from pathlib import Path
-from typing import TypeVar
 
 import pytest
 
-from contract.ticketing_model import AdapterUnderTest, Provider
+from contract.ticketing_delivery import deliver, deliver_entry, deliver_ticket, nth, proxy_of
+from contract.ticketing_model import AdapterUnderTest
+from contract.ticketing_needs import FILES, HTTP, LOOK_UP_BY_HTTP, NOTES, PLACES
 from contract.ticketing_providers import scenario
 from contract.ticketing_words import draft, entry, reference, stored
 from inbox_daemon.errors import Credentials, Permanent, Transient, Uncertain
 from inbox_daemon.model import MessageKey
-from support.fault_proxy import AFTER_WORK, BEFORE_WORK, Fault, FaultProxy
+from support.fault_proxy import AFTER_WORK, BEFORE_WORK, Fault
 
-T = TypeVar("T")
-TRIES = 5
 AT_ONCE = tuple(fault for fault in BEFORE_WORK if fault is not Fault.REFUSE)
 
 
-def networked(provider: Provider) -> bool:
-    return provider.network
-
-
-def with_notes(provider: Provider) -> bool:
-    return provider.network and provider.capabilities.note
-
-
-def with_files(provider: Provider) -> bool:
-    return provider.network and provider.capabilities.attach != "none"
-
-
-def proxy_of(under_test: AdapterUnderTest) -> FaultProxy:
-    assert under_test.proxy is not None
-    return under_test.proxy
-
-
-async def deliver(
-    under_test: AdapterUnderTest, write: Callable[[], Awaitable[T]], look: Callable[[], Awaitable[T | None]]
-) -> T:
-    for _ in range(TRIES):
-        try:
-            return await write()
-        except Transient:
-            continue
-        except Uncertain:
-            await asyncio.sleep(under_test.settle_seconds)
-            if (found := await look()) is not None:
-                return found
-    raise AssertionError(f"not delivered in {TRIES} tries")
-
-
-@scenario(networked)
+@scenario(HTTP)
 @pytest.mark.parametrize("fault", AFTER_WORK + AT_ONCE)
 async def test_one_ticket_stands_after_a_fault(under_test: AdapterUnderTest, fault: Fault) -> None:
     case, adapter = reference(), under_test.adapter
@@ -68,7 +35,7 @@ async def test_one_ticket_stands_after_a_fault(under_test: AdapterUnderTest, fau
     assert await adapter.find_entry(ticket, MessageKey(f"{case}.m1")) is not None
 
 
-@scenario(networked)
+@scenario(HTTP)
 @pytest.mark.parametrize("fault", AFTER_WORK)
 async def test_the_work_was_really_done_before_the_fault(under_test: AdapterUnderTest, fault: Fault) -> None:
     """The control: who tries again without looking makes a double where the system is not idempotent itself, so the
@@ -84,7 +51,7 @@ async def test_the_work_was_really_done_before_the_fault(under_test: AdapterUnde
     assert len(await under_test.backstage.tickets_with(case)) == (2 if blind else 1)
 
 
-@scenario(networked)
+@scenario(HTTP)
 @pytest.mark.parametrize("fault", AFTER_WORK + AT_ONCE)
 async def test_one_entry_stands_after_a_fault(under_test: AdapterUnderTest, fault: Fault) -> None:
     case, adapter = reference(), under_test.adapter
@@ -96,10 +63,11 @@ async def test_one_entry_stands_after_a_fault(under_test: AdapterUnderTest, faul
     )
     assert proxy_of(under_test).seen[fault] == 1
     assert written.entry is not None
-    assert [line.text.count(key) for line in await under_test.backstage.thread(ticket.id)] == [0, 1]
+    lines = await under_test.backstage.thread(ticket.id)
+    assert [line.text.count("número 2 del") for line in lines] == [0, 1]
 
 
-@scenario(with_notes)
+@scenario(HTTP, NOTES)
 @pytest.mark.parametrize("fault", [Fault.DROP_RESPONSE, Fault.ERROR_500])
 async def test_one_note_stands_after_a_fault(under_test: AdapterUnderTest, fault: Fault) -> None:
     case, adapter = reference(), under_test.adapter
@@ -110,7 +78,7 @@ async def test_one_note_stands_after_a_fault(under_test: AdapterUnderTest, fault
     assert [line.kind for line in await under_test.backstage.thread(ticket.id)] == ["public", "note"]
 
 
-@scenario(with_files)
+@scenario(HTTP, FILES)
 @pytest.mark.parametrize("fault", [Fault.DROP_RESPONSE, Fault.ERROR_500])
 async def test_one_file_stands_after_a_fault(under_test: AdapterUnderTest, fault: Fault, tmp_path: Path) -> None:
     case, adapter = reference(), under_test.adapter
@@ -125,7 +93,7 @@ async def test_one_file_stands_after_a_fault(under_test: AdapterUnderTest, fault
     assert list(await under_test.backstage.files(ticket.id)) == ["ñ.pdf"]
 
 
-@scenario(networked)
+@scenario(HTTP)
 async def test_a_refused_connection_is_surely_nothing_done(under_test: AdapterUnderTest) -> None:
     case, adapter, proxy = reference(), under_test.adapter, proxy_of(under_test)
     ticket = await adapter.open_ticket(draft(case))
@@ -141,8 +109,8 @@ async def test_a_refused_connection_is_surely_nothing_done(under_test: AdapterUn
     assert len(await under_test.backstage.thread(ticket.id)) == 2
 
 
-@scenario(networked)
-@pytest.mark.parametrize("fault", [one for one in Fault if one not in {Fault.PASS, Fault.LATENCY}])
+@scenario(LOOK_UP_BY_HTTP)
+@pytest.mark.parametrize("fault", [*AFTER_WORK, *BEFORE_WORK, Fault.SLOW_DOWN_429])
 async def test_a_failed_look_up_is_never_an_absence(under_test: AdapterUnderTest, fault: Fault) -> None:
     case, adapter = reference(), under_test.adapter
     ticket = await adapter.open_ticket(draft(case))
@@ -153,7 +121,7 @@ async def test_a_failed_look_up_is_never_an_absence(under_test: AdapterUnderTest
         await adapter.find_entry(ticket, MessageKey(f"{case}.m1"))
 
 
-@scenario(networked)
+@scenario(HTTP)
 async def test_a_slow_answer_is_an_answer(under_test: AdapterUnderTest) -> None:
     case, proxy = reference(), proxy_of(under_test)
     proxy.latency_seconds = 0.3
@@ -162,7 +130,34 @@ async def test_a_slow_answer_is_an_answer(under_test: AdapterUnderTest) -> None:
     assert await under_test.adapter.find(case) == ticket
 
 
-@scenario(networked)
+@scenario(HTTP)
+@pytest.mark.parametrize("fault", [Fault.DROP_RESPONSE, Fault.ERROR_500, Fault.RESET_ON_ACCEPT, Fault.BUSY_503])
+@pytest.mark.parametrize("what", ["open", "append"])
+async def test_a_fault_at_any_of_the_requests_that_a_write_takes_leaves_one(
+    under_test: AdapterUnderTest, fault: Fault, what: str
+) -> None:
+    """Whatever is asked or written on the way: each request is hit once, before or after it was served."""
+    adapter, proxy = under_test.adapter, proxy_of(under_test)
+    for number in itertools.count():
+        case = reference()
+        before = proxy.seen[fault]
+        ticket = None
+        if what == "append":
+            ticket = await adapter.open_ticket(draft(case))
+        nth(proxy, fault, number)
+        if ticket is None:
+            ticket = await deliver_ticket(under_test, case)
+        else:
+            await deliver_entry(under_test, ticket, case)
+        proxy.fault = Fault.PASS
+        assert await under_test.backstage.tickets_with(case) == [ticket.id]
+        assert len(await under_test.backstage.thread(ticket.id)) == (1 if what == "open" else 2)
+        if proxy.seen[fault] == before:
+            break
+    assert number > 0, "at least one request was hit"
+
+
+@scenario(HTTP)
 async def test_a_storm_of_faults_leaves_each_entry_once_and_in_order(under_test: AdapterUnderTest) -> None:
     case, adapter = reference(), under_test.adapter
     quick = [fault for fault in AFTER_WORK if fault is not Fault.SWALLOW] + [Fault.RESET_ON_ACCEPT, Fault.BUSY_503]
@@ -184,7 +179,7 @@ async def test_a_storm_of_faults_leaves_each_entry_once_and_in_order(under_test:
     assert await under_test.backstage.tickets_with(case) == [ticket.id]
 
 
-@scenario(networked)
+@scenario(HTTP)
 async def test_a_refused_secret_is_credentials_and_is_not_told(under_test: AdapterUnderTest) -> None:
     assert under_test.stranger is not None
     case = reference()
@@ -199,7 +194,7 @@ async def test_a_refused_secret_is_credentials_and_is_not_told(under_test: Adapt
     assert await under_test.backstage.tickets_with(case) == []
 
 
-@scenario(networked)
+@scenario(PLACES)
 async def test_a_place_that_is_not_there_is_told_with_its_name(under_test: AdapterUnderTest) -> None:
     assert under_test.misplaced is not None
     with pytest.raises((Credentials, Permanent), match="Inexistente"):

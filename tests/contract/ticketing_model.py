@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -12,6 +12,7 @@ import pytest
 from inbox_daemon.model import EntryId, Reference, TicketId
 from inbox_daemon.plugins import Capabilities, TicketingAdapter, WebhookRequest
 from support.fault_proxy import FaultProxy, Match, everything
+from support.mail_office_fake import MailOffice
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +66,17 @@ class Backstage(Protocol):
         """`ticket` is merged into the other one. Only where capabilities say that merges exist."""
 
 
+@contextmanager
+def holding(target: object, name: str, value: object) -> Iterator[None]:
+    """Give an attribute of a fake another value while the block lasts."""
+    before = getattr(target, name)
+    setattr(target, name, value)
+    try:
+        yield
+    finally:
+        setattr(target, name, before)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AdapterUnderTest:
     """One adapter, ready to use, in front of a system that others may use at the same time (take own references).
@@ -85,22 +97,30 @@ class AdapterUnderTest:
     misplaced: TicketingAdapter | None = None
     settle_seconds: float = 0.0
     hint: Callable[[TicketId], WebhookRequest] | None = None
+    office: MailOffice | None = None
+    """Mail server and mailbox, where the way leads over them."""
+    lies: Mapping[str, Callable[[], AbstractContextManager[None]]] = field(default_factory=dict)
+    """What the far side can be made to do, while the block lasts, that the adapter's check has to notice."""
     closes: bool = True
     """As the provider says; the fixture fills it in."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Provider:
-    """`capabilities` as the plug-in states them; `network` says that the adapter can be cut off from its system.
+    """`capabilities` as the plug-in states them; `network` says that a fault proxy for HTTP stands before the system.
 
-    `rich` says that agents answer with files and in HTML, `hints` that the product can post hints,
-    `closes` that its tickets have an end that agents can put to them (a mail has none).
+    `by_mail` says that a mailbox, or a mail server, of fakes stands there (`AdapterUnderTest.office`), `lies` that
+    the far side can be told to lie (`AdapterUnderTest.lies`). `rich` says that agents answer with files and in HTML,
+    `hints` that the product can post hints, `closes` that its tickets have an end that agents can put to them (a mail
+    has none).
     """
 
     name: str
     open: Callable[[pytest.FixtureRequest], AbstractAsyncContextManager[AdapterUnderTest]] = field(repr=False)
     capabilities: Capabilities = field(repr=False)
     network: bool = True
+    by_mail: bool = False
+    lies: bool = False
     real: bool = False
     rich: bool = True
     hints: bool = False

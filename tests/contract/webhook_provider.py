@@ -7,18 +7,19 @@ import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 
-from contract.ticketing_model import AdapterUnderTest, AgentFile, Line
+from contract.ticketing_model import AdapterUnderTest, AgentFile, Line, holding
 from inbox_daemon.model import EntryId, Reference, TicketId
 from inbox_daemon.plugins import Secret, WebhookRequest
 from inbox_ticketing.webhook import plugin
 from support.contexts import lend_context
 from support.fault_proxy import FaultProxy
-from support.webhook_fake import Kept, Office
+from support.webhook_fake import Breach, Kept, Office
 from support.webhook_fake_http import serve_receiver, sign
 
 SECRET = "whsec_" + "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -112,4 +113,8 @@ async def to_a_receiver(request: pytest.FixtureRequest) -> AsyncIterator[Adapter
                 stranger=adapter(secrets=[Secret(WRONG_SECRET)]),
                 misplaced=adapter(queue="Inexistente"),
                 hint=hint,
+                lies={
+                    one.value: partial(holding, office, "breaches", {one})
+                    for one in (Breach.FINDS_EVERYTHING, Breach.FINDS_NOTHING)
+                },
             )

@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
 
-from contract.ticketing_model import AdapterUnderTest
+from contract.ticketing_model import AdapterUnderTest, holding
 from contract.zammad_backstage import zammad_backstage
 from inbox_daemon.model import TicketId
 from inbox_daemon.plugins import Secret, WebhookRequest
@@ -31,8 +32,10 @@ def hint(ticket: TicketId) -> WebhookRequest:
 
 
 def is_write(method: str, path: str) -> bool:
-    """Whether a request creates a ticket or an article (searches are POSTs, too)."""
-    return method == "POST" and path.partition("?")[0].endswith(("/tickets", "/ticket_articles"))
+    """Whether a request creates or changes a ticket, or creates an article (searches are POSTs, too)."""
+    place = path.partition("?")[0]
+    created = method == "POST" and place.endswith(("/tickets", "/ticket_articles"))
+    return created or (method == "PUT" and re.search(r"/tickets/\d+$", place) is not None)
 
 
 @asynccontextmanager
@@ -65,4 +68,8 @@ async def over_the_fake(request: pytest.FixtureRequest) -> AsyncIterator[Adapter
             misplaced=adapter(group="Inexistente"),
             settle_seconds=0.3,
             hint=hint,
+            lies={
+                "a condition that is ignored finds all": lambda: holding(state, "ignores_conditions", True),
+                "an unknown key is dropped": lambda: holding(state, "attributes", ()),
+            },
         )

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from contract.ticketing_model import AdapterUnderTest
+from contract.ticketing_model import AdapterUnderTest, holding
 from contract.znuny_backstage import ZnunyBackstage
 from inbox_daemon.model import TicketId
 from inbox_daemon.plugins import Secret, WebhookRequest
@@ -65,4 +65,5 @@ async def over_the_fake(request: pytest.FixtureRequest) -> AsyncIterator[Adapter
             misplaced=adapter(queue="Inexistente"),
             settle_seconds=0.1,
             hint=hint,
+            lies={"a filter that is ignored finds all": lambda: holding(state, "ticket_fields", set())},
         )

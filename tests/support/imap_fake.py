@@ -1,7 +1,8 @@
 """A small IMAP server in memory, over a real socket, that lies and breaks off when told to.
 
 It knows what a mailbox needs of which one program reads and writes: SELECT, UID SEARCH, UID FETCH, UID STORE, APPEND
-and their like. `faults` are by command, each for one time: `CUT`, `NO`, `HANG`, `BYE`; for SEARCH also `NOTHING` and
+and their like. `faults` are by command, each for one time: `CUT`, `NO`, `HANG`, `BYE`, and `HALF`, after which half of
+an answer comes and then the end; for SEARCH also `NOTHING` and
 `EVERYTHING`, which stay until they are taken out.
 """
 
@@ -16,7 +17,7 @@ from datetime import UTC, datetime
 from email import message_from_bytes
 from email.message import Message
 
-CUT, NO, HANG, BYE, NOTHING, EVERYTHING = "cut", "no", "hang", "bye", "nothing", "everything"
+CUT, NO, HANG, BYE, HALF, NOTHING, EVERYTHING = "cut", "no", "hang", "bye", "half", "nothing", "everything"
 LASTING = {NOTHING, EVERYTHING}
 Word = str | list["Word"]
 
@@ -50,6 +51,13 @@ class Folder:
         self.next_uid += 1
         return self.next_uid - 1
 
+    def made_anew(self) -> None:
+        """Restored from a copy: the same mails under other UIDs, which begin anew, and another UIDVALIDITY."""
+        self.validity += 1
+        for uid, one in enumerate(self.mails, 1):
+            one.uid = uid
+        self.next_uid = len(self.mails) + 1
+
     def remove(self, wanted: Callable[[Kept], bool]) -> None:
         """Delete mails."""
         self.mails = [one for one in self.mails if not wanted(one)]
@@ -82,6 +90,7 @@ class _Session:
         self._reader = reader
         self._writer = writer
         self._folder = Folder()
+        self._held: list[bytes] | None = None
 
     async def run(self) -> None:
         self._say(f"* OK [CAPABILITY {self._server.capabilities}] fake ready")
@@ -123,12 +132,19 @@ class _Session:
             self._say(f"{tag} NO [UNAVAILABLE] not now")
             return True
         handler = getattr(self, f"_on_{name.lower()}", None)
-        self._say(f"{tag} {handler(words, fault) if handler else 'OK done'}")
+        self._held = [] if fault == HALF else None
+        done = handler(words, fault) if handler else "OK done"
+        if self._held is not None:
+            whole, self._held = b"".join(self._held), None
+            self._writer.write(whole[: len(whole) // 2])
+            return False
+        self._say(f"{tag} {done}")
         return True
 
     def _say(self, *lines: str) -> None:
         for line in lines:
-            self._writer.write(line.encode("latin-1", "replace") + b"\r\n")
+            sent = line.encode("latin-1", "replace") + b"\r\n"
+            self._writer.write(sent) if self._held is None else self._held.append(sent)
 
     # ------------------------------------------------------------ commands
 

@@ -7,6 +7,8 @@ Mail to `…@ciudad.example` is delivered into the mailbox of the IMAP fake, all
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from email import message_from_bytes, policy
 from email.message import EmailMessage
@@ -30,9 +32,12 @@ class MailOffice(Sink):
     arrived: list[EmailMessage] = field(default_factory=list)
     swallows_repeats: bool = False
     delivers_plus: bool = True
+    _server: asyncio.Server | None = field(default=None, repr=False)
 
     async def _take(self, reader: asyncio.StreamReader) -> None:
         await super()._take(reader)
+        if self._answer("END")[:1] in {"4", "5"}:
+            return  # it will say that it does not take it
         raw = self.raw[-1]
         mail = message_from_bytes(raw, policy=policy.default)
         to = str(mail["To"])
@@ -41,6 +46,25 @@ class MailOffice(Sink):
                 self.mailbox.folders["INBOX"].put(b"Delivered-To: " + to.encode() + b"\r\n" + raw)
         elif not (self.swallows_repeats and any(one["Message-ID"] == mail["Message-ID"] for one in self.arrived)):
             self.arrived.append(mail)
+
+    @asynccontextmanager
+    async def away(self) -> AsyncIterator[None]:
+        """Nothing listens on the mail server's port while the block lasts."""
+        await self.stop()
+        try:
+            yield
+        finally:
+            await self.start(self.port)
+
+    async def start(self, port: int = 0) -> None:
+        """Listen."""
+        self._server = await asyncio.start_server(self.serve, "127.0.0.1", port, limit=1 << 26)
+        self.port = self._server.sockets[0].getsockname()[1]
+
+    async def stop(self) -> None:
+        """Listen no more; sessions under way end by themselves."""
+        assert self._server is not None
+        self._server.close()
 
     def of(self, token: str) -> list[EmailMessage]:
         """What the office has of a case, as it came."""

@@ -13,6 +13,8 @@ HANG_UP = ""
 """As an answer: the connection is cut instead."""
 SAY_NOTHING = "…"
 """As an answer: none, and the connection stays."""
+CUT_INSIDE = "✂"
+"""As the last word on a mail: the connection is cut before its content was read to the end; nothing is kept."""
 
 _USUAL = {
     "HELLO": "220 sink.test ESMTP",
@@ -35,6 +37,8 @@ class Sink:
     recipients: list[str] = field(default_factory=list)
     senders: list[str] = field(default_factory=list)
     sessions: int = 0
+    delay_seconds: float = 0.0
+    """How long it thinks about a mail before its last word."""
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.sessions += 1
@@ -48,7 +52,11 @@ class Sink:
                     (self.recipients if verb == "RCPT" else self.senders).append(address)
                 said = self._write(writer, answer)
                 if verb == "DATA" and answer.startswith("354"):
+                    if self._answer("END") == CUT_INSIDE:
+                        await reader.read(64)
+                        return
                     await self._take(reader)
+                    await asyncio.sleep(self.delay_seconds)
                     said = self._say(writer, "END")
         except (asyncio.IncompleteReadError, ConnectionError):
             pass

@@ -74,7 +74,7 @@ class Reader:
         """Ids of tickets. Without a limit of one's own the product answers 500, and says nothing of the others."""
         body = {**by, "Limit": str(limit), "SearchInArchive": "AllTickets"}
         answer = await self._client.read("TicketSearch", body)
-        found = answer.data.get("TicketID", [])  # none found: an empty object
+        found = answer.data.get("TicketID", None if answer.data else [])  # none found: an empty object, and no other
         if not isinstance(found, list):
             raise Transient(f"{self._client.where} answered a search without a list of tickets")
         return [str(one) for one in found], answer
