@@ -8,24 +8,17 @@ in `TicketCreate.pm` and `TicketUpdate.pm`, 2026-11-24).
 from __future__ import annotations
 
 import asyncio
-import json
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from email.utils import parsedate_to_datetime
+from datetime import datetime
 from typing import Any
-from urllib.parse import urlsplit
 
-import aiohttp
-
-from inbox_daemon.errors import Credentials, EdgeError, Permanent, Transient, Uncertain
-from inbox_daemon.plugins import Context
+from inbox_daemon.errors import Credentials, EdgeError, Permanent
+from inbox_daemon.plugins import Answer as HttpAnswer
+from inbox_daemon.plugins import Caller, Context, no_json, raise_if_failing, unclear
 from inbox_ticketing.znuny.settings import ZnunySettings
 
 MAX_ANSWER_BYTES = 32_000_000
-NOT_SENT = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
-"""Raised by aiohttp before the first byte of a request: DNS, refused, TLS, connect time-out."""
 CHECKED_FIRST = frozenset({"MissingParameter", "InvalidParameter", "EmptyRequest", "WrongStructure"})
 CONFIGURED = {
     "Ticket->Queue": "queue",
@@ -74,15 +67,21 @@ class Client:
     def __init__(self, settings: ZnunySettings, context: Context) -> None:
         self._settings = settings
         self._context = context
-        self._http: aiohttp.ClientSession | None = None
+        self._caller = Caller(
+            context,
+            settings.url,
+            settings.product.capitalize(),
+            seconds=settings.timeout_seconds,
+            connect_seconds=settings.connect_timeout_seconds,
+            too_long_for_good=True,
+        )
         self._login: _Login | None = None
         self._logging_in = asyncio.Lock()
-        self.where = f"{context.instance}: {settings.product.capitalize()} at {urlsplit(settings.url).netloc}"
+        self.where = self._caller.where
 
     async def aclose(self) -> None:
         """Close the connections; safe twice. The session ends by itself: no operation of both products ends it."""
-        if self._http is not None:
-            await self._http.close()
+        await self._caller.aclose()
 
     async def user(self) -> str:
         """Number of the service account, as articles name who wrote them."""
@@ -102,7 +101,7 @@ class Client:
     async def write(
         self, operation: str, body: Mapping[str, object], *, accept: tuple[str, ...] = (), size: int = 0
     ) -> Answer:
-        """An operation that changes something; `size` bytes of files go along (50 kB/s are allowed for)."""
+        """An operation that changes something; `size` bytes of files go along."""
         return await self._call(operation, body, write=True, accept=accept, size=size)
 
     async def _call(
@@ -158,53 +157,22 @@ class Client:
     async def _post(
         self, operation: str, body: Mapping[str, object], *, write: bool, size: int = 0, most: int = MAX_ANSWER_BYTES
     ) -> Answer:
-        settings = self._settings
-        timeout = aiohttp.ClientTimeout(
-            total=settings.timeout_seconds + max(size, most - MAX_ANSWER_BYTES) / 50_000,
-            connect=settings.connect_timeout_seconds,
-            sock_connect=settings.connect_timeout_seconds,
+        answer = await self._caller.call(
+            "POST",
+            f"{self._settings.service_url}/{operation}",
+            write=write,
+            headers={"Accept": "application/json"},
+            json=body,
+            size=max(size, most - MAX_ANSWER_BYTES),
+            most=most,
         )
-        unclear: type[Transient | Uncertain] = Uncertain if write else Transient
-        with self._told(unclear=unclear):
-            async with self._open().post(
-                f"{settings.service_url}/{operation}",
-                json=body,
-                headers={"Accept": "application/json"},
-                timeout=timeout,
-                allow_redirects=False,
-            ) as response:
-                self._see_status(response, write=write)
-                raw = await _bounded(response, most)
-                date = response.headers.get("Date", "")
-        if raw is None:
-            words = f"{self.where} answered more than {most} bytes to {operation}"
-            raise Uncertain(words) if write else Permanent(words, told="es demasiado grande")
-        try:
-            data = await asyncio.to_thread(json.loads, raw) if len(raw) > 1_000_000 else json.loads(raw)
-        except ValueError:
-            data = None
-        if not isinstance(data, dict):
-            raise unclear(f"{self.where} answered something else than a JSON object (a login page, a proxy's page?)")
-        return Answer(data=data, at=_date(date), refusal=_refusal(data.get("Error")))
+        self._see_status(answer, write=write)
+        if not isinstance(answer.json, dict):
+            raise no_json(answer, self.where, write=write)
+        return Answer(data=answer.json, at=answer.server_time, refusal=_refusal(answer.part("Error")))
 
-    def _open(self) -> aiohttp.ClientSession:
-        if self._http is None or self._http.closed:
-            self._http = self._context.session(frozenset({urlsplit(self._settings.url).hostname or ""}))
-        return self._http
-
-    @contextmanager
-    def _told(self, *, unclear: type[Transient | Uncertain]) -> Iterator[None]:
-        try:
-            yield
-        except NOT_SENT as error:
-            raise Transient(f"{self.where} cannot be reached ({type(error).__name__})") from error
-        except aiohttp.InvalidURL as error:
-            raise Permanent(f"{self.where}: the address is not valid") from error
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise unclear(f"{self.where} gave no whole answer ({type(error).__name__})") from error
-
-    def _see_status(self, response: aiohttp.ClientResponse, *, write: bool) -> None:
-        status = response.status
+    def _see_status(self, answer: HttpAnswer, *, write: bool) -> None:
+        status = answer.status
         if 200 <= status < 300:
             return
         if status in {401, 403}:
@@ -220,14 +188,9 @@ class Client:
                 "of the web service and the limit of the web server",
                 told="el archivo es demasiado grande",
             )
-        if status == 429:
-            raise Transient(f"{self.where} asks to slow down (429)", retry_after=_retry_after(response))
-        words = f"{self.where} failed with status {status}"
-        if status == 500:
-            words += f" (is the web service {self._settings.web_service!r} imported, valid and up to date?)"
-        if write:  # also 503: a proxy may say it after having passed the request on
-            raise Uncertain(words)
-        raise Transient(words, retry_after=_retry_after(response))
+        hint = f" (is the web service {self._settings.web_service!r} imported, valid and up to date?)"
+        raise_if_failing(answer, self.where, write=write, said=hint if status == 500 else "")
+        raise unclear(f"{self.where} failed with status {status}", write=write)
 
     # ------------------------------------------------------------ refusals
 
@@ -250,20 +213,7 @@ class Client:
                 )
         if refusal.kind in CHECKED_FIRST:
             return Permanent(f"{self.where} refuses the request ({said})", told="el sistema no acepta el mensaje")
-        words = f"{self.where} failed ({said})"
-        return Uncertain(words) if write else Transient(words)
-
-
-async def _bounded(response: aiohttp.ClientResponse, most: int) -> bytes | None:
-    """The whole body, None where it is longer than `most`."""
-    pieces: list[bytes] = []
-    size = 0
-    async for piece in response.content.iter_chunked(64 * 1024):
-        size += len(piece)
-        if size > most:
-            return None
-        pieces.append(piece)
-    return b"".join(pieces)
+        return unclear(f"{self.where} failed ({said})", write=write)
 
 
 def _refusal(error: object) -> Refusal | None:
@@ -275,15 +225,3 @@ def _refusal(error: object) -> Refusal | None:
 
 def _objects(value: object) -> list[Mapping[str, Any]]:
     return [one for one in value if isinstance(one, Mapping)] if isinstance(value, list) else []
-
-
-def _date(text: str) -> datetime | None:
-    try:
-        return parsedate_to_datetime(text)
-    except ValueError:
-        return None
-
-
-def _retry_after(response: aiohttp.ClientResponse) -> timedelta | None:
-    value = response.headers.get("Retry-After", "")
-    return timedelta(seconds=int(value)) if value.isascii() and value.isdigit() and len(value) < 7 else None
