@@ -28,6 +28,11 @@ _CHUNK_BYTES = 64 * 1024
 _NEWS = tuple(field.encode() for field in sorted(NOTICES))
 
 
+def concerns(body: bytes, phone_number_id: str) -> bool:
+    """See `WhatsAppChannel.concerns`."""
+    return phone_number_id.encode() in body or any(field in body for field in _NEWS)
+
+
 class WhatsAppChannel:
     """Sharing, Inspecting, Fetching and Replying on one number."""
 
@@ -69,7 +74,7 @@ class WhatsAppChannel:
 
     def concerns(self, body: bytes) -> bool:
         """Whether the number's id is in it anywhere, or news of an account, which name no number."""
-        return self._settings.phone_number_id.encode() in body or any(field in body for field in _NEWS)
+        return concerns(body, self._settings.phone_number_id)
 
     def handshake(self, request: WebhookRequest) -> WebhookAnswer | None:
         """Answer Meta's verification of the callback address."""
