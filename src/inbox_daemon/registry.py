@@ -118,6 +118,7 @@ def _resolve(settings: Settings) -> tuple[Instances, list[SettingsError]]:
     for name, target in settings.destinations.items():
         if ready := _destination(name, target, settings, errors):
             destinations[ready.name] = ready
+    errors += _shared_addresses(settings, channels)
     errors += _named_kinds(settings)
     enabled = Instances(
         channels={name: one for name, one in channels.items() if settings.channels[name].enabled},
@@ -185,6 +186,38 @@ def _own_settings(
             told.setdefault((*at, *path), mistake)
     errors += told.values()
     return None if told else own
+
+
+def _shared_addresses(settings: Settings, channels: Mapping[InstanceId, ChannelInstance]) -> Iterator[SettingsError]:
+    """Instances whose deliveries are to come to the address of one that can't have them."""
+    for name, one in channels.items():
+        host = getattr(one.settings, "webhook_of", "")
+        problem = _no_host(host, one, settings, channels) if host else None
+        if problem is not None:
+            remedy = "Name the enabled channel of the same kind whose address is entered at the provider, or nothing."
+            yield settings.source.error(("channels", name, "webhook_of"), problem, remedy)
+
+
+def _no_host(
+    host: str, one: ChannelInstance, settings: Settings, channels: Mapping[InstanceId, ChannelInstance]
+) -> str | None:
+    """Why `one` can't share the address of `host`, if it can't."""
+    table = settings.channels.get(host)
+    if host == one.name:
+        return f'"{host}" can\'t share its own address'
+    if table is None:
+        return f'"{one.name}" is to share the address of "{host}", and there is no such channel'
+    if table.kind != one.plugin.kind:
+        return f'"{one.name}" is to share the address of "{host}", which is of the kind "{table.kind}"'
+    if "Pushed" not in one.plugin.powers:
+        return f'"{one.name}" is to share the address of "{host}", and a channel of this kind has none'
+    if not table.enabled and settings.channels[one.name].enabled:
+        return f'"{one.name}" is to share the address of "{host}", which is not enabled'
+    made = channels.get(InstanceId(host))
+    further = "" if made is None else getattr(made.settings, "webhook_of", "")
+    if further:
+        return f'"{one.name}" is to share the address of "{host}", which shares that of "{further}" itself'
+    return None
 
 
 def _named_kinds(settings: Settings) -> Iterator[SettingsError]:

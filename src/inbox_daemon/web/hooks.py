@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Protocol
@@ -10,7 +11,7 @@ from aiohttp import web
 
 from inbox_daemon.errors import Credentials
 from inbox_daemon.model import Envelope, InstanceId
-from inbox_daemon.plugins import Pushed, WebhookRequest
+from inbox_daemon.plugins import Pushed, Sharing, WebhookRequest
 from inbox_daemon.store.database import StorageBroken, StorageFull
 from inbox_daemon.web.answers import PLAIN_HEADERS, plain
 from inbox_daemon.web.bodies import Bodies, Refused
@@ -28,7 +29,11 @@ class Receiver(Protocol):
 
 
 class Hooks:
-    """`/hooks/{instance}` for all channels that post to us, and by way of `hints` for destinations."""
+    """`/hooks/{instance}` for all channels that post to us, and by way of `hints` for destinations.
+
+    A delivery to an address that several instances share is kept for each of them that it may concern, and for the
+    address's own if it concerns none: each takes what is its own, and nobody else's copy is read in vain.
+    """
 
     def __init__(
         self,
@@ -45,6 +50,10 @@ class Hooks:
         self._bodies = bodies
         self._refusals = refusals
         self._accepting = accepting
+        self._sharers: dict[str, list[InstanceId]] = {}
+        for name, hook in hooks.items():
+            if isinstance(hook, Sharing) and hook.webhook_of in hooks:
+                self._sharers.setdefault(hook.webhook_of, []).append(InstanceId(name))
 
     async def handle(self, request: web.Request) -> web.Response:
         """Answer one request; every outcome but 200 leaves a line in the log and no envelope."""
@@ -87,11 +96,12 @@ class Hooks:
             try:
                 hook.authenticate(WebhookRequest(method="POST", query=_query(request), headers=headers, body=body))
             except Credentials:
-                raise Refused(401, "signature", len(body)) from None
-            kept = {name: _storable(headers[name]) for name in hook.keep_headers if name in headers}
-            envelope = Envelope(instance=instance, body=body, received_at=datetime.now(UTC), headers=kept)
+                raise _no_address(hook, len(body)) or Refused(401, "signature", len(body)) from None
             try:
-                await self._journal.append(envelope)
+                if instance in self._sharers:
+                    await self._keep_shared(instance, body, headers)
+                else:
+                    await self._journal.append(_envelope(instance, hook, body, headers))
             except StorageFull:
                 raise Refused(503, "storage_full", len(body)) from None
             except StorageBroken:
@@ -100,12 +110,46 @@ class Hooks:
             self._bodies.give_back(body)
         return web.Response(body=b"ok", headers=_OK_HEADERS)
 
+    async def _keep_shared(self, instance: InstanceId, body: bytes, headers: Mapping[str, str]) -> None:
+        """Return when it is durable for all it concerns. Begun together, they share one commit.
+
+        Raises what one of them raised: what the others kept comes again then, and is known by its ids.
+        """
+        meant = [name for name in (instance, *self._sharers[instance]) if self._concerns(name, body)] or [instance]
+        writing = [self._journal.append(_envelope(name, self._hooks[name], body, headers)) for name in meant]
+        for outcome in await asyncio.gather(*writing, return_exceptions=True):
+            if isinstance(outcome, BaseException):
+                raise outcome
+
+    def _concerns(self, name: InstanceId, body: bytes) -> bool:
+        """Whether an instance should have a copy; one that can't tell may need it."""
+        hook = self._hooks[name]
+        try:
+            return not isinstance(hook, Sharing) or hook.concerns(body)
+        except Exception as error:  # noqa: BLE001 - a bug in telling must lose nothing
+            self._refusals.failed(instance=name, error=error, remote=None)
+            return True
+
+
+def _envelope(instance: InstanceId, hook: Pushed, body: bytes, headers: Mapping[str, str]) -> Envelope:
+    kept = {name: _storable(headers[name]) for name in hook.keep_headers if name in headers}
+    return Envelope(instance=instance, body=body, received_at=datetime.now(UTC), headers=kept)
+
+
+def _no_address(hook: Pushed, size: int) -> Refused | None:
+    """What is said at the address of an instance that shares another's, to what it can't prove by a secret of its own.
+
+    Somebody entered the wrong address at the provider: the log has to say so, and not complain of a signature.
+    """
+    shares = isinstance(hook, Sharing) and hook.webhook_of
+    return Refused(404, "shared_address", size) if shares else None
+
 
 def _shake_hands(hook: Pushed, request: web.Request) -> web.Response:
     headers = {name.lower(): value for name, value in request.headers.items()}
     answer = hook.handshake(WebhookRequest(method="GET", query=_query(request), headers=headers, body=b""))
     if answer is None or answer.status == 403:
-        raise Refused(403, "handshake", 0)
+        raise _no_address(hook, 0) or Refused(403, "handshake", 0)
     strict = {**PLAIN_HEADERS, "Content-Type": f"{answer.content_type}; charset=utf-8"}
     return web.Response(status=answer.status, body=answer.body, headers=strict)
 

@@ -8,10 +8,11 @@ import hmac
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from inbox_channels._graph import webhook
 from inbox_daemon.model import Envelope, Hint, InstanceId
-from inbox_daemon.plugins import Secret, WebhookAnswer, WebhookRequest
+from inbox_daemon.plugins import Pushed, Secret, WebhookAnswer, WebhookRequest
 from inbox_daemon.web.public import Hinted, Limits, WebPages, listen, public_app
 
 APP_SECRET = "invented-app-secret"
@@ -111,12 +112,13 @@ async def serving(
     cases: WebPages | None = None,
     files: WebPages | None = None,
     hints: Mapping[str, Hinted] | None = None,
+    more_hooks: Mapping[str, Pushed] = MappingProxyType({}),
 ) -> AsyncIterator[Served]:
-    """Run a listener with one channel, `whatsapp-centro`, and these destinations, until the block ends."""
+    """Run a listener with `whatsapp-centro`, further channels, and these destinations, until the block ends."""
     limits = limits or Limits()
     served = Served(port=0, journal=Recorder())
     app = public_app(
-        hooks={"whatsapp-centro": SignedHook()},
+        hooks={"whatsapp-centro": SignedHook(), **more_hooks},
         journal=served.journal,
         cases=cases,
         limits=limits,
