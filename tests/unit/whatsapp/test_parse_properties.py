@@ -11,15 +11,28 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from inbox_channels.whatsapp.events import ZONE
+from inbox_channels.whatsapp.notices import NOTICES
 from inbox_channels.whatsapp.parse import parse
 from inbox_channels.whatsapp.settings import WhatsAppSettings
 from inbox_daemon.errors import Permanent
-from inbox_daemon.model import Envelope, Event, InstanceId, Malformed, Message, StatusEvent
+from inbox_daemon.model import Envelope, Event, Ignored, InstanceId, InstanceNotice, Malformed, Message, StatusEvent
 from support.graph_fake_citizens import Update, body, citizens, status_update
 
 NOW = datetime(2026, 11, 23, 9, 30, tzinfo=ZONE)
 PEOPLE = citizens(6)
 SETTINGS = WhatsAppSettings.model_construct()
+NEWS = st.sampled_from(
+    [
+        *("event", "decision", "ban_info", "alert_info", "alert_type", "alert_severity", "violation_info"),
+        *("message_template_name", "message_template_language", "new_quality_score", "new_category"),
+        *("correct_category", "display_phone_number", "current_limit", "max_daily_conversations_per_business"),
+        "max_daily_conversation_per_phone",
+    ]
+)
+TOPICS = {
+    *("template", "template_quality", "template_category", "template_text", "account", "account_news"),
+    *("account_review", "violation", "alert", "number", "number_name", "throughput", "limit", "security"),
+}
 CALM = settings(deadline=None, max_examples=80)
 
 scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters(codec=None), max_size=20)
@@ -217,6 +230,49 @@ def test_items_of_any_shape_give_events_that_can_be_stored(messages: list[Any], 
             assert not [string for string in strings if "\x00" in string]
             for string in strings:
                 string.encode()
+
+
+@CALM
+@given(st.lists(anything | items, max_size=5), anything, anything, anything, st.randoms(use_true_random=False))
+def test_old_chats_of_any_shape_lose_no_sound_message(
+    broken: list[Any], context: Any, metadata: Any, chunk: Any, chance: random.Random
+) -> None:
+    good = [PEOPLE[n].text(f"viejo {n}", at=NOW, id=f"wamid.good{n}")["messages"][0] for n in range(3)]
+    messages = [*good, *broken]
+    chance.shuffle(messages)
+    threads = [{"id": "5493624000001", "context": context, "messages": messages}, chunk]
+    chunks = [chunk, {"metadata": metadata, "threads": threads}, {"threads": chunk, "errors": chunk}]
+    value = {"metadata": {"phone_number_id": "1"}, "history": chunks, "messages": messages}
+    content = json.dumps({"entry": [{"id": "1", "changes": [{"field": "history", "value": value}]}]}).encode()
+    events = read(content)
+    texts = [event.text for event in events if isinstance(event, Message) and event.text.startswith("viejo")]
+    assert texts == [f"viejo {one['id'][-1]}" for one in messages if one in good] * 2
+    assert all(event.history for event in events if isinstance(event, Message))
+    for event in events:
+        assert not [string for string in _strings(event) if "\x00" in string]
+
+
+@CALM
+@given(
+    st.sampled_from(sorted(NOTICES)),
+    st.dictionaries(NEWS | st.text(max_size=8), anything | st.sampled_from(["Ana, 3624000001", "RED", "PAUSED"])),
+    anything,
+)
+def test_news_of_any_shape_are_short_notices_without_anybodys_words(field: str, value: Any, time: Any) -> None:
+    value = {"message_template_name": "aviso", **value}
+    change = {"field": field, "value": value}
+    content = json.dumps({"entry": [{"id": "1", "time": time, "changes": [change]}]}).encode()
+    envelope = Envelope(instance=InstanceId("x"), body=content, received_at=NOW)
+    (event,) = parse(envelope, WhatsAppSettings.model_construct(answer_template="aviso"))
+    if isinstance(event, InstanceNotice):
+        assert len(event.words) < 250
+        assert event.topic in TOPICS
+        assert len(event.subject) < 70
+        assert "Ana" not in event.words + event.subject
+        for string in _strings(event):
+            string.encode()
+    else:
+        assert isinstance(event, Ignored | Malformed)
 
 
 def _strings(value: Any) -> list[str]:
