@@ -145,7 +145,7 @@ class GlpiState:
         if self.rewrites_titles:
             fields["name"] = "Reclamo ciudadano"
         ticket = self.insert("Ticket", **fields)
-        ticket.update(date=now, date_creation=now, date_mod=now)
+        ticket.update(date=now, date_creation=now, date_mod=now, users_id_lastupdater=user, turned=now)
         if requester := given.get("_users_id_requester"):
             self.insert("Ticket_User", tickets_id=ticket["id"], users_id=requester, type=1)
         return ticket
@@ -162,7 +162,7 @@ class GlpiState:
             fields["is_private"] = 0
         followup = self.insert("ITILFollowup", **fields)
         followup.update(date_mod=now)
-        ticket["date_mod"] = now
+        ticket.update(date_mod=now, users_id_lastupdater=user)
         if given.get("add_reopen") and self.reopens and ticket["status"] in {4, 5, 6}:
             self.set_status(ticket, 1, user)
         if self.copies_to_sons and not followup["sourceitems_id"]:
@@ -182,7 +182,7 @@ class GlpiState:
 
     def set_status(self, ticket: Record, status: int, user: int) -> None:
         old, ticket["status"] = ticket["status"], status
-        ticket["date_mod"] = self.now()
+        ticket.update(date_mod=self.now(), turned=self.now(), users_id_lastupdater=user)
         self.insert(
             "Log",
             itemtype="Ticket",

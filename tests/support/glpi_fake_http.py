@@ -28,7 +28,7 @@ def _options(state: GlpiState) -> dict[str, str]:
 
 
 @web.middleware
-async def _front(request: web.Request, handler: Callable[[web.Request], Any]) -> web.StreamResponse:
+async def front(request: web.Request, handler: Callable[[web.Request], Any]) -> web.StreamResponse:
     state = request.app[STATE]
     if not state.enabled:
         return _error(400, "ERROR", "API disabled")
@@ -265,7 +265,7 @@ async def change(request: web.Request) -> web.Response:
 @asynccontextmanager
 async def serve_fake_glpi(version: int = 10) -> AsyncIterator[tuple[int, GlpiState]]:
     """Yield the port of a fresh fake on loopback, and its state."""
-    app = web.Application(middlewares=[_front], client_max_size=64 * 2**20)
+    app = web.Application(middlewares=[front], client_max_size=64 * 2**20)
     app[STATE] = seeded(version)
     app.add_routes(routes)
     runner = web.AppRunner(app)

@@ -1,4 +1,4 @@
-"""GLPI 10 and 11 (apirest.php): see README.md beside this file."""
+"""GLPI 10 and 11: see README.md beside this file."""
 
 from __future__ import annotations
 
@@ -9,16 +9,21 @@ from inbox_daemon.plugins import Context, TicketingAdapter, TicketingPlugin
 from inbox_ticketing.glpi.adapter import CAPABILITIES, Glpi
 from inbox_ticketing.glpi.legacy import Legacy
 from inbox_ticketing.glpi.settings import GlpiSettings
+from inbox_ticketing.glpi.v2.speaking import HighLevel
 
 
 def _build(settings: GlpiSettings, context: Context) -> TicketingAdapter:
     zone = ZoneInfo(settings.zone) if settings.zone else context.zone
-    return Glpi(settings, context, Legacy(settings, context, zone))
+    older = Legacy(settings, context, zone) if settings.user_token else None
+    if settings.api == "v2":
+        return Glpi(settings, context, HighLevel(settings, context, older))
+    assert older is not None
+    return Glpi(settings, context, older)
 
 
 plugin = TicketingPlugin(
     kind="glpi",
-    summary="GLPI 10 and 11 over its REST API (apirest.php), with the webhooks of GLPI 11 as hints",
+    summary="GLPI 10 and 11 over apirest.php, or 11 over its high-level API; the webhooks of GLPI 11 as hints",
     settings=GlpiSettings,
     build=_build,
     capabilities=CAPABILITIES,

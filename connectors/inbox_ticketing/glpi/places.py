@@ -102,14 +102,21 @@ class Places:
         return self._numbers[itemtype, name]
 
     def _one(self, key: str, name: str, rows: list[dict[str, Any]], remedy: str) -> int:
-        """The only row called so: by its full name, else by its own. (Of entities GLPI tells one as the other.)"""
-        full = [(row, parse.raw_content(row.get("completename") or row.get("name"))) for row in rows]
-        for found in (
-            [row for row, text in full if text == name],
-            [row for row, text in full if text.rpartition(">")[2].strip() == name],
-        ):
-            if len({int(row["id"]) for row in found}) > 1:  # an entity comes once for each of its authorizations
-                raise Credentials(f"{self._instance}: GLPI has several of {key} {name!r}. Give the full name (A > B)")
-            if found:
-                return int(found[0]["id"])
-        raise Credentials(f"{self._instance}: GLPI shows no {key} {name!r} to the service account. {remedy}")
+        return only_one(self._instance, key, name, rows, remedy)
+
+
+def only_one(instance: str, key: str, name: str, rows: list[dict[str, Any]], remedy: str) -> int:
+    """Number of the only row called so: by its full name, else by its own. (Of entities GLPI tells one as the other.)
+
+    Raises `Credentials` for none and for several.
+    """
+    full = [(row, parse.raw_content(row.get("completename") or row.get("name"))) for row in rows]
+    for found in (
+        [row for row, text in full if text == name],
+        [row for row, text in full if text.rpartition(">")[2].strip() == name],
+    ):
+        if len({int(row["id"]) for row in found}) > 1:  # an entity comes once for each of its authorizations
+            raise Credentials(f"{instance}: GLPI has several of {key} {name!r}. Give the full name (A > B)")
+        if found:
+            return int(found[0]["id"])
+    raise Credentials(f"{instance}: GLPI shows no {key} {name!r} to the service account. {remedy}")

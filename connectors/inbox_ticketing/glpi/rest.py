@@ -128,7 +128,8 @@ class RestClient:
     async def _session_token(self) -> str:
         async with self._lock:
             if not self._token:
-                headers = {"Authorization": f"user_token {self._settings.user_token.reveal()}"}
+                secret = self._settings.user_token
+                headers = {"Authorization": f"user_token {secret.reveal() if secret else ''}"}
                 answer = await self._once("GET", "/initSession", headers, write=False)
                 try:
                     raise_for(answer, self.where, write=False)

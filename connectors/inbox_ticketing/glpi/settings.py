@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from inbox_daemon.plugins import PluginSettings, Secret
 
@@ -17,7 +17,7 @@ def _http_url(value: str) -> str:
         raise ValueError("give a web address such as https://glpi.salud.example, without ? or #")
     if parts.username or parts.password:
         raise ValueError("take the user and password out of the address; the token stands for them")
-    return value.rstrip("/").removesuffix("/apirest.php")
+    return value.rstrip("/").removesuffix("/apirest.php").removesuffix("/api.php")
 
 
 def _zone(value: str) -> str:
@@ -36,9 +36,27 @@ Zone = Annotated[str, AfterValidator(_zone)]
 class GlpiSettings(PluginSettings):
     """One `[destinations.NAME]` table of kind `glpi`."""
 
-    url: HttpUrl = Field(description="Where GLPI is, without /apirest.php.")
-    user_token: Secret = Field(description="API token of the service account; what it wrote never goes back out.")
+    url: HttpUrl = Field(description="Where GLPI is, without /apirest.php or /api.php.")
+    api: Literal["legacy", "v2"] = Field(
+        default="legacy", description="legacy: apirest.php (GLPI 10 and 11); v2: the high-level API of GLPI 11."
+    )
+    user_token: Secret | None = Field(
+        default=None,
+        description="API token of the service account; what it wrote never goes back out. Optional with v2: for files.",
+    )
     app_token: Secret | None = Field(default=None, description="Application token of the API client, where it has one.")
+    client_id: Name | None = Field(default=None, description="With v2: id of the OAuth client.")
+    client_secret: Secret | None = Field(default=None, description="With v2: secret of the OAuth client.")
+    username: Name | None = Field(default=None, description="With v2: login of the service account.")
+    password: Secret | None = Field(default=None, description="With v2: password of the service account.")
+    api_version: Annotated[str, StringConstraints(pattern=r"^2\.[0-9]{1,3}$")] = Field(
+        default="2.2", description="With v2: version of the API to speak, 2.2 or later."
+    )
+    agent_profiles: list[Name] = Field(
+        default_factory=lambda: ["Technician", "Supervisor", "Hotliner", "Admin", "Super-Admin"],
+        min_length=1,
+        description="With v2: who has one of these profiles is an agent, and nobody else.",
+    )
     entity: Name = Field(description="Entity in which tickets are opened; its full name where two are named alike.")
     category: Name | None = Field(default=None, description="Category (full name) of tickets; left out: none.")
     type: Literal["request", "incident"] = Field(default="request", description="Type of the tickets.")
@@ -72,3 +90,14 @@ class GlpiSettings(PluginSettings):
     overlap_seconds: int = Field(
         default=60, ge=1, le=86_400, description="How far each look for answers reaches back behind the last one."
     )
+
+    @model_validator(mode="after")
+    def _can_log_in(self) -> Self:
+        if self.api == "legacy":
+            if self.user_token is None:
+                raise ValueError("give `user_token`, the API token of the service account")
+            return self
+        missing = [key for key in ("client_id", "client_secret", "username", "password") if getattr(self, key) is None]
+        if missing:
+            raise ValueError(f'api = "v2" logs in with an OAuth client: give {", ".join(missing)}')
+        return self

@@ -1,0 +1,471 @@
+"""GLPI 11 over its high-level API: its check, its token, what its answers prove, and what only it has."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from contract.glpi_v2_office import GlpiEleven, glpi_eleven
+from contract.ticketing_words import draft, entry, reference, stored
+from inbox_daemon.errors import Credentials, Gone, Permanent, Transient, Uncertain
+from inbox_daemon.model import Attachment, MessageKey, Reference, TicketId, TicketState
+from inbox_daemon.plugins import Secret
+from inbox_ticketing.glpi.settings import GlpiSettings
+from support.glpi_fake import AGENT, CITIZEN, INBOX, SALUD
+
+
+@pytest.fixture
+async def glpi() -> AsyncIterator[GlpiEleven]:
+    async with glpi_eleven() as made:
+        yield made
+
+
+def requesters(glpi: GlpiEleven, ticket: str) -> list[int]:
+    return [one["users_id"] for one in glpi.glpi.table("Ticket_User") if one["tickets_id"] == int(ticket)]
+
+
+# ---------------------------------------------------------------- check
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"entity": "Inexistente"}, ("Inexistente", "Authorizations")),
+        ({"category": "Nada"}, ("Nada", "category")),
+        ({"category": "Alumbrado"}, ("Alumbrado", "several", "A > B")),
+        ({"requester": "nadie"}, ("nadie", "login")),
+        ({"request_sources": {"email": "Correo"}}, ("Correo", "Request sources")),
+        ({"agent_profiles": ["Technician", "Agente"]}, ("Agente", "agent_profiles")),
+        ({"client_id": "otro"}, ("OAuth client", "client_secret")),
+        ({"client_secret": Secret("otra")}, ("OAuth client", "client_secret")),
+        ({"password": Secret("otra")}, ("service account", "password")),
+        ({"user_token": Secret("tok-agente"), "app_token": Secret("app-00ff")}, ("user_token", "username")),
+    ],
+)
+async def test_a_check_names_what_is_missing(glpi: GlpiEleven, changes: dict[str, Any], words: tuple[str, ...]) -> None:
+    with pytest.raises(Credentials) as missing:
+        await glpi.adapter(**changes).check()
+    for word in ("salud-glpi", *words):
+        assert word in str(missing.value)
+    assert glpi.glpi.table("Ticket") == []
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        ({"finds_everything": True}, ("finds 1 tickets", "none has")),
+        ({"enabled": False}, ("API disabled", "Setup > General > API")),
+        ({"grants": set()}, ("Password",)),
+        ({"scopes": {"api", "user"}}, ("scopes",)),
+        ({"scopes": {"api", "graphql"}}, ("scopes",)),
+        ({"denies": {"UserAuthorization"}}, ("who is an agent", "2.2")),
+        ({"denies": {"Ticket_Ticket"}}, ("Ticket_Ticket",)),
+        ({"denies": {"Followup"}}, ("private followup", "not found again")),
+        ({"unknown_types": {"Followup"}}, ("Followup", "2.2")),
+        ({"clock_off": timedelta(hours=3)}, ("clock",)),
+    ],
+)
+async def test_a_check_finds_what_would_go_wrong(
+    glpi: GlpiEleven, fault: dict[str, Any], words: tuple[str, ...]
+) -> None:
+    glpi.glpi.add("Ticket", {"name": "De otros", "content": "x", "entities_id": SALUD}, AGENT)
+    for name, value in fault.items():
+        setattr(glpi.state, name, value)
+    with pytest.raises(Credentials) as wrong:
+        await glpi.adapter().check()
+    for word in words:
+        assert word in str(wrong.value)
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        ({"forgets_private": True}, ("public", "private followups")),
+        ({"ignores_updates": True}, ("closed", "Life cycles")),
+        ({"preferences": {"glpiset_followup_tech": 1}}, ("technician", "preferences")),
+    ],
+)
+async def test_a_check_finds_what_the_product_does_otherwise(
+    glpi: GlpiEleven, fault: dict[str, Any], words: tuple[str, ...]
+) -> None:
+    for name, value in fault.items():
+        setattr(glpi.glpi, name, value)
+    with pytest.raises(Credentials) as wrong:
+        await glpi.adapter().check()
+    for word in words:
+        assert word in str(wrong.value)
+
+
+async def test_an_unknown_field_that_is_passed_over_is_noticed(glpi: GlpiEleven) -> None:
+    """As before API 2.0 was released: the filter falls away, and all tickets come."""
+    adapter, case = glpi.adapter(), reference()
+    await adapter.open_ticket(draft(case))
+    await adapter.open_ticket(draft(reference()))
+    for row in glpi.glpi.table("Ticket"):
+        row["externalid"] = None
+    glpi.state.finds_everything = True
+    with pytest.raises(Credentials, match="finds 2 tickets"):
+        await adapter.check()
+    assert await adapter.find(case) is None, "each row is compared here"
+
+
+async def test_checks_leave_one_closed_ticket_and_write_no_more(glpi: GlpiEleven) -> None:
+    adapter = glpi.with_files(
+        requester="ciudadania", category="Obras > Alumbrado", request_sources={"whatsapp": "WhatsApp"}
+    )
+    await adapter.check()
+    [proof] = glpi.glpi.table("Ticket")
+    written = {name: len(rows) for name, rows in glpi.glpi.tables.items()}
+    assert (proof["status"], proof["itilcategories_id"], proof["entities_id"]) == (6, 4, SALUD)
+    await adapter.check()
+    assert {name: len(rows) for name, rows in glpi.glpi.tables.items()} == written
+
+
+# ---------------------------------------------------------------- opening
+
+
+@pytest.mark.parametrize("ids", [True, False])
+async def test_a_ticket_says_where_it_came_from_and_for_whom_once(glpi: GlpiEleven, ids: bool) -> None:
+    glpi.state.tells_ids_in_team = ids
+    adapter, case = (
+        glpi.adapter(
+            requester="ciudadania", category="Agua", type="incident", request_sources={"whatsapp": "WhatsApp"}
+        ),
+        reference(),
+    )
+    ticket = await adapter.open_ticket(draft(case))
+    row = glpi.ticket(ticket.id)
+    assert (row["type"], row["itilcategories_id"], row["requesttypes_id"]) == (1, 5, 7)
+    assert (row["externalid"], row["users_id_recipient"]) == (case, INBOX)
+    assert await adapter.find(case) == ticket
+    assert requesters(glpi, ticket.id) == [CITIZEN]
+
+
+async def test_an_opening_that_ended_half_way_is_completed_by_the_look_up_and_not_doubled(glpi: GlpiEleven) -> None:
+    adapter, case = glpi.adapter(requester="ciudadania"), reference()
+    glpi.state.team_fails = 1
+    with pytest.raises(Uncertain):
+        await adapter.open_ticket(draft(case))
+    assert requesters(glpi, "1") == []
+    ticket = await adapter.find(case)
+    assert ticket is not None
+    assert requesters(glpi, ticket.id) == [CITIZEN]
+    assert await adapter.find(case) == ticket
+    assert requesters(glpi, ticket.id) == [CITIZEN]
+
+
+async def test_the_reference_may_stand_in_the_title(glpi: GlpiEleven) -> None:
+    adapter, case = glpi.adapter(reference_in="title"), reference()
+    ticket = await adapter.open_ticket(draft(case))
+    await adapter.open_ticket(draft(reference(), subject=f"Re: [{case}] lo mío"))
+    assert await adapter.find(case) == ticket
+    _, cursor = await adapter.updates(None)
+    made = await glpi.agents.agent_answers(ticket.id, "Listo")
+    assert made in {one.entry for one in (await adapter.updates(cursor))[0] if one.public}
+    await adapter.check()
+
+
+async def test_a_reference_that_cannot_be_searched_is_told(glpi: GlpiEleven) -> None:
+    with pytest.raises(Permanent, match="quotes"):
+        await glpi.adapter().find(Reference("'\""))
+
+
+@pytest.mark.parametrize("status", [200, 201])
+async def test_both_statuses_of_a_creation_are_taken(glpi: GlpiEleven, status: int) -> None:
+    glpi.state.created_status = status
+    adapter, case = glpi.adapter(), reference()
+    ticket = await adapter.open_ticket(draft(case))
+    await adapter.append(ticket, entry(case, 2))
+    assert len(await glpi.agents.thread(ticket.id)) == 2
+
+
+async def test_a_field_that_is_demanded_is_named_but_no_citizens_words_are(glpi: GlpiEleven) -> None:
+    glpi.glpi.refusal = "Mandatory fields are not filled. Please correct: <b>Location</b>"
+    with pytest.raises(Permanent, match="Location") as refused:
+        await glpi.adapter().open_ticket(draft(reference()))
+    assert refused.value.told
+    glpi.glpi.refusal = "Item not added: {name}"
+    with pytest.raises(Permanent) as refused:
+        await glpi.adapter().open_ticket(draft(reference(), subject="Me golpea mi marido"))
+    assert "ERROR" in str(refused.value)
+    assert "marido" not in str(refused.value)
+    glpi.glpi.refusal = "MySQL query error: Data too long"
+    with pytest.raises(Uncertain):
+        await glpi.adapter().open_ticket(draft(reference()))
+
+
+# ---------------------------------------------------------------- token and outcomes
+
+
+@pytest.mark.parametrize("as_400", [True, False])
+async def test_a_token_that_ended_in_mid_work_is_renewed_once_and_nothing_is_doubled(
+    glpi: GlpiEleven, as_400: bool
+) -> None:
+    glpi.state.expiry_is_400 = as_400
+    adapter, case = glpi.adapter(), reference()
+    ticket = await adapter.open_ticket(draft(case))
+    assert glpi.state.given == 1
+    for number in (2, 3):
+        glpi.state.tokens.clear()
+        await adapter.append(ticket, entry(case, number))
+        assert glpi.state.given == number
+    assert len(await glpi.agents.thread(ticket.id)) == 3
+
+
+async def test_a_token_is_given_up_before_its_end(glpi: GlpiEleven) -> None:
+    clock = [glpi.context.now()]
+    glpi.context = replace(glpi.context, now=lambda: clock[0])
+    adapter, case = glpi.adapter(), reference()
+    ticket = await adapter.open_ticket(draft(case))
+    begun = clock[0]
+    for minutes, given in ((58, 1), (59, 2), (117, 2), (118, 3)):
+        clock[0] = begun + timedelta(minutes=minutes, seconds=1)
+        await adapter.append(ticket, entry(case, minutes))
+        assert glpi.state.given == given, minutes
+
+
+async def test_an_account_shut_out_meanwhile_is_credentials(glpi: GlpiEleven) -> None:
+    adapter = glpi.adapter()
+    ticket = await adapter.open_ticket(draft(reference()))
+    glpi.state.tokens.clear()
+    glpi.state.passwords.clear()
+    with pytest.raises(Credentials):
+        await adapter.append(ticket, entry(reference(), 2))
+
+
+@pytest.mark.parametrize("answer", ["404", "empty", "null"])
+async def test_a_write_answered_as_if_it_had_failed_is_unclear_and_found(glpi: GlpiEleven, answer: str) -> None:
+    adapter, case = glpi.adapter(), reference()
+    ticket = await adapter.open_ticket(draft(case))
+    glpi.state.broken_writes = [answer]
+    with pytest.raises(Uncertain):
+        await adapter.append(ticket, entry(case, 2))
+    assert await adapter.find_entry(ticket, MessageKey(f"{case}.m2")) is not None
+    glpi.state.broken_writes = [answer]
+    other = reference()
+    with pytest.raises(Uncertain):
+        await adapter.open_ticket(draft(other))
+    assert await adapter.find(other) is not None
+
+
+async def test_a_filter_that_answers_everything_finds_nothing_that_is_not_ours(glpi: GlpiEleven) -> None:
+    adapter, case = glpi.adapter(), reference()
+    ticket = await adapter.open_ticket(draft(case))
+    await adapter.open_ticket(draft(reference()))
+    glpi.state.finds_everything = True
+    assert await adapter.find(case) == ticket
+    assert await adapter.find(reference()) is None
+    for number in range(120):
+        glpi.glpi.add("Ticket", {"name": f"Otro {number}", "content": "x", "entities_id": SALUD}, AGENT)
+    with pytest.raises(Permanent, match="122 tickets"):
+        await adapter.find(case)
+
+
+async def test_questions_that_go_unanswered_are_no_absence(glpi: GlpiEleven) -> None:
+    adapter = glpi.adapter()
+    one, two = await adapter.open_ticket(draft(reference())), await adapter.open_ticket(draft(reference()))
+    glpi.glpi.merge(int(one.id), int(two.id), AGENT, with_followups=False)
+    glpi.state.breaks_questions = True
+    with pytest.raises(Transient):
+        await adapter.append(one, entry(reference(), 2))
+    with pytest.raises(Transient):
+        await adapter.find_entry(two, MessageKey("X.m9"))
+
+
+# ---------------------------------------------------------------- reading
+
+
+@pytest.mark.parametrize("limit", [7, 1000])
+async def test_long_threads_and_many_tickets_are_read_to_the_end(
+    glpi: GlpiEleven, limit: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """GLPI cuts a timeline off without a word; the limit is lowered on both sides to see the next portion asked for."""
+    glpi.state.timeline_limit = limit
+    monkeypatch.setattr("inbox_ticketing.glpi.v2.speaking.TIMELINE", limit)
+    adapter, case = glpi.adapter(), reference()
+    ticket = await adapter.open_ticket(draft(case))
+    _, cursor = await adapter.updates(None)
+    for number in range(115):
+        await glpi.agents.agent_answers(ticket.id, f"Respuesta {number}")
+        row = glpi.glpi.add("Ticket", {"name": "Otro", "content": "x", "externalid": f"X-{number}"}, AGENT)
+        assert row
+    assert [one.text for one in await adapter.thread(ticket.id) if one.public][-1] == "Respuesta 114"
+    updates, _ = await adapter.updates(cursor)
+    assert len({one.entry for one in updates if one.ticket == ticket.id and one.public}) == 115
+
+
+async def test_a_solution_is_an_answer_until_it_is_refused(glpi: GlpiEleven) -> None:
+    adapter = glpi.adapter()
+    ticket = await adapter.open_ticket(draft(reference()))
+    solution = glpi.glpi.solve(int(ticket.id), "<p>Se cambió la lámpara.</p>", AGENT)
+    thread = await adapter.thread(ticket.id)
+    [told] = [one for one in thread if one.public]
+    assert (told.text, told.author, told.entry) == ("Se cambió la lámpara.", "Rosa Agente", f"S{solution['id']}")
+    assert [(one.state, one.own) for one in thread if one.state] == [(TicketState.SOLVED, False)]
+    solution["status"] = 4
+    now = await adapter.entry(ticket.id, told.entry)
+    assert now is not None
+    assert not now.public
+
+
+async def test_only_people_with_an_agents_profile_who_do_not_ask_answer(glpi: GlpiEleven) -> None:
+    adapter = glpi.adapter()
+    ticket = await adapter.open_ticket(draft(reference()))
+    for author in (CITIZEN, INBOX, 0, 99):
+        given = {"itemtype": "Ticket", "items_id": int(ticket.id), "content": "<p>x</p>", "users_id": author}
+        assert glpi.glpi.add("ITILFollowup", given, author)
+    made = await glpi.agents.agent_answers(ticket.id, "Soy la agente")
+    assert [one.entry for one in await adapter.thread(ticket.id) if one.public] == [made]
+    glpi.state.denies = {"UserAuthorization"}
+    assert [one.entry for one in await adapter.thread(ticket.id) if one.public] == []
+    glpi.state.denies = set()
+    glpi.glpi.insert("Ticket_User", tickets_id=int(ticket.id), users_id=AGENT, type=1)
+    assert [one for one in await adapter.thread(ticket.id) if one.public] == []
+
+
+async def test_states_are_told_as_the_one_a_ticket_is_in(glpi: GlpiEleven) -> None:
+    adapter = glpi.adapter()
+    ticket = await adapter.open_ticket(draft(reference()))
+    assert [one for one in await adapter.thread(ticket.id) if one.state] == []
+    for status, state in ((4, "waiting"), (6, "closed"), (2, "in_progress")):
+        glpi.glpi.set_status(glpi.ticket(ticket.id), status, AGENT)
+        [told] = [one for one in await adapter.thread(ticket.id) if one.state]
+        assert (told.state, told.own) == (state, False)
+    await adapter.set_state(ticket, TicketState.CLOSED)
+    [told] = [one for one in await adapter.thread(ticket.id) if one.state]
+    assert (told.state, told.own) == ("closed", True)
+    assert [one.entry for one in await adapter.thread(ticket.id)] == [told.entry]
+
+
+@pytest.mark.parametrize("with_followups", [False, True])
+async def test_what_glpi_copies_in_a_merge_is_nobodys_answer(glpi: GlpiEleven, with_followups: bool) -> None:
+    adapter, case = glpi.adapter(), reference()
+    one, two = await adapter.open_ticket(draft(case)), await adapter.open_ticket(draft(reference()))
+    before = await glpi.agents.agent_answers(one.id, "Para el primero")
+    await adapter.append(one, entry(case, 2))
+    _, cursor = await adapter.updates(None)
+    glpi.glpi.merge(int(one.id), int(two.id), AGENT, with_followups=with_followups)
+    after = await glpi.agents.agent_answers(two.id, "Para los dos")
+    updates, _ = await adapter.updates(cursor)
+    assert {(u.ticket, u.entry) for u in updates if u.public} == {(one.id, before), (one.id, after), (two.id, after)}
+    for number in (1, 2):
+        assert await adapter.find_entry(two, MessageKey(f"{case}.m{number}")) is not None
+
+
+async def test_a_link_as_son_and_the_bin_alone_are_no_merge(glpi: GlpiEleven) -> None:
+    adapter = glpi.adapter()
+    one, two = await adapter.open_ticket(draft(reference())), await adapter.open_ticket(draft(reference()))
+    glpi.glpi.insert("Ticket_Ticket", tickets_id_1=int(one.id), tickets_id_2=int(two.id), link=3)
+    glpi.glpi.bin(int(one.id))
+    with pytest.raises(Gone):
+        await adapter.append(one, entry(reference(), 2))
+
+
+async def test_a_ticket_that_is_not_there_is_gone(glpi: GlpiEleven) -> None:
+    adapter = glpi.adapter()
+    ticket = await adapter.open_ticket(draft(reference()))
+    glpi.glpi.table("Ticket").clear()
+    with pytest.raises(Gone):
+        await adapter.append(ticket, entry(reference(), 2))
+    assert list(await adapter.thread(TicketId("7"))) == []
+
+
+# ---------------------------------------------------------------- closed tickets
+
+
+async def test_where_a_closed_ticket_takes_nothing_another_is_to_be_opened(glpi: GlpiEleven) -> None:
+    adapter, case = glpi.adapter(), reference()
+    ticket = await adapter.open_ticket(draft(case))
+    await glpi.agents.agent_closes(ticket.id)
+    glpi.glpi.closed_takes = False
+    with pytest.raises(Gone) as gone:
+        await adapter.append(ticket, entry(case, 2))
+    assert gone.value.reason == "closed"
+    with pytest.raises(Permanent):
+        await adapter.note(ticket, entry(case, 2))
+
+
+@pytest.mark.parametrize("status", [4, 5, 6])
+async def test_a_ticket_that_this_api_cannot_be_asked_to_reopen_is_reopened(glpi: GlpiEleven, status: int) -> None:
+    adapter, case = glpi.adapter(), reference()
+    ticket = await adapter.open_ticket(draft(case))
+    glpi.glpi.set_status(glpi.ticket(ticket.id), status, AGENT)
+    written = await adapter.append(ticket, entry(case, 2))
+    assert written.reopened is (status != 4)
+    assert written.ticket.open
+    assert glpi.ticket(ticket.id)["status"] == 2
+
+
+# ---------------------------------------------------------------- files
+
+
+async def test_without_the_older_apis_token_a_file_is_refused_so_that_it_goes_as_a_link(
+    glpi: GlpiEleven, tmp_path: Path
+) -> None:
+    adapter, case = glpi.adapter(), reference()
+    ticket = await adapter.open_ticket(draft(case))
+    with pytest.raises(Permanent, match="user_token") as refused:
+        await adapter.attach(ticket, entry(case, 2), stored(tmp_path, "a.pdf", "application/pdf", b"%PDF"))
+    assert refused.value.told
+    assert len(await glpi.agents.thread(ticket.id)) == 1
+
+
+async def test_a_file_that_came_broken_is_an_error_after_the_last_piece(glpi: GlpiEleven) -> None:
+    adapter = glpi.adapter()
+    document = glpi.glpi.keep_file({}, "a.pdf", "application/pdf", b"%PDF-1.7", AGENT)
+    assert document
+    glpi.glpi.contents[document["sha1sum"]] = b"%PDF-1."
+    file = Attachment(filename="a.pdf", media_type="application/pdf", remote=str(document["id"]))
+    with pytest.raises(Transient, match="did not come"):
+        assert [piece async for piece in adapter.fetch(file)]
+    document["is_deleted"] = 1
+    with pytest.raises(Gone):
+        assert [piece async for piece in adapter.fetch(file)]
+
+
+# ---------------------------------------------------------------- settings
+
+
+V2 = {
+    "url": "https://glpi.example/api.php",
+    "api": "v2",
+    "client_id": "x",
+    "client_secret": Secret("x"),
+    "username": "inbox",
+    "password": Secret("x"),
+    "entity": "Salud",
+}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"client_id": None},
+        {"client_secret": None},
+        {"username": None},
+        {"password": None},
+        {"password": "literal"},
+        {"api_version": "1.0"},
+        {"api_version": "2.2/../v1"},
+        {"agent_profiles": []},
+        {"api": "legacy"},
+    ],
+)
+def test_settings_refuse_mistakes(changes: dict[str, Any]) -> None:
+    assert GlpiSettings.model_validate(V2).url == "https://glpi.example"
+    with pytest.raises(ValidationError):
+        GlpiSettings.model_validate(V2 | changes)
+
+
+async def test_nothing_secret_is_shown(glpi: GlpiEleven) -> None:
+    adapter = glpi.adapter(password=Secret("contra-deadbeef"))
+    with pytest.raises(Credentials) as refused:
+        await adapter.check()
+    assert "contra-" not in str(refused.value)
+    assert "contra-" not in repr(GlpiSettings.model_validate(V2 | {"password": Secret("contra-x")}))
