@@ -12,7 +12,11 @@ from typing import TYPE_CHECKING
 from inbox_daemon.cli import main as frame
 
 if TYPE_CHECKING:
-    from inbox_daemon.plugins import WebhookRequest
+    from collections.abc import Mapping
+
+    from inbox_daemon.model import InstanceId
+    from inbox_daemon.plugins import PluginSettings, WebhookRequest
+    from inbox_daemon.registry import ChannelInstance
     from inbox_daemon.settings import Settings
 
 _EPILOG = """\
@@ -66,6 +70,7 @@ def run(args: argparse.Namespace) -> int:
     if channel.plugin.simulate is None:
         print(f"{args.instance}: this kind of channel is asked, not posted to; send it a real message", file=sys.stderr)
         return frame.USAGE
+    address, own = posted_to(channel, instances.channels)
     for number in tqdm(range(args.count), unit="message", disable=args.count < 20):
         message = SimulatedMessage(
             sender=args.sender or f"549362{4_000_000 + secrets.randbelow(100):07}",
@@ -74,12 +79,27 @@ def run(args: argparse.Namespace) -> int:
             id=args.id or secrets.token_hex(12),
             at=datetime.now(UTC),
         )
-        status = post(settings, args.instance, channel.plugin.simulate(channel.settings, message))
+        status = post(settings, address, channel.plugin.simulate(own, message))
         if status != 200:
             print(f"{args.instance}: the daemon answered {status or 'nothing'}", file=sys.stderr)
             return frame.UNAVAILABLE
     print(f"{args.count} message{'' if args.count == 1 else 's'} taken")
     return frame.OK
+
+
+def posted_to(
+    channel: ChannelInstance, channels: Mapping[InstanceId, ChannelInstance]
+) -> tuple[InstanceId, PluginSettings]:
+    """Where deliveries for `channel` are posted, and the settings they are made with.
+
+    What the table of one that shares another's address doesn't say, its secrets above all, stands in that one's.
+    """
+    name: InstanceId = getattr(channel.settings, "webhook_of", "")
+    host = channels.get(name)
+    if host is None:
+        return channel.name, channel.settings
+    said = {key: getattr(channel.settings, key) for key in channel.settings.model_fields_set}
+    return host.name, host.settings.model_copy(update=said)
 
 
 def post(settings: Settings, instance: str, request: WebhookRequest, tries: int = 3) -> int:
