@@ -29,9 +29,9 @@ from inbox_daemon.model import (
     TicketUpdate,
     Written,
 )
-from inbox_daemon.plugins import Capabilities, Context, WebhookRequest
+from inbox_daemon.plugins import Answer, Capabilities, Context, WebhookRequest
 from inbox_ticketing.open311 import parse
-from inbox_ticketing.open311.calls import Answer, Calls
+from inbox_ticketing.open311.calls import Calls
 from inbox_ticketing.open311.proof import prove
 from inbox_ticketing.open311.reading import AHEAD, Reader
 from inbox_ticketing.open311.settings import Open311Settings

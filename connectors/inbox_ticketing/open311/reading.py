@@ -14,9 +14,9 @@ from urllib.parse import quote
 
 from inbox_daemon.errors import Gone, Transient, Uncertain
 from inbox_daemon.model import EntryId, TicketId, TicketState
-from inbox_daemon.plugins import Context
+from inbox_daemon.plugins import Answer, Context
 from inbox_ticketing.open311 import parse
-from inbox_ticketing.open311.calls import Answer, Calls
+from inbox_ticketing.open311.calls import Calls
 from inbox_ticketing.open311.settings import Open311Settings
 
 LONGEST = timedelta(days=89)

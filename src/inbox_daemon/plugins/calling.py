@@ -100,7 +100,7 @@ class Caller:
     ) -> None:
         self.where = f"{context.instance}: {name} at {urlsplit(url).netloc}"
         self.hosts = frozenset({urlsplit(url).hostname or "", *hosts})
-        self._lend = context.session
+        self._context = context
         self._session: aiohttp.ClientSession | None = None
         self._seconds = seconds
         self._connect_seconds = connect_seconds
@@ -162,7 +162,7 @@ class Caller:
         self, method: str, url: str | URL, size: int, **options: Any
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         if self._session is None or self._session.closed:
-            self._session = self._lend(self.hosts)
+            self._session = self._context.session(self.hosts)
         timeout = aiohttp.ClientTimeout(
             total=self._seconds + size / BYTES_A_SECOND,
             connect=self._connect_seconds,
