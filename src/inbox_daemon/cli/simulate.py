@@ -94,8 +94,8 @@ def posted_to(
 
     What the table of one that shares another's address doesn't say, its secrets above all, stands in that one's.
     """
-    name: InstanceId = getattr(channel.settings, "webhook_of", "")
-    host = channels.get(name)
+    name = getattr(channel.settings, "webhook_of", "")
+    host = next((one for one in channels.values() if one.name == name), None)
     if host is None:
         return channel.name, channel.settings
     said = {key: getattr(channel.settings, key) for key in channel.settings.model_fields_set}
