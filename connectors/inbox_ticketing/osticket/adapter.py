@@ -7,12 +7,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 from email.message import EmailMessage
-from urllib.parse import urlsplit
-
-import aiohttp
 
 from inbox_daemon.errors import Credentials, EdgeError, Permanent, Transient, Uncertain
-from inbox_daemon.plugins import Capabilities, Context
+from inbox_daemon.plugins import Answer, Caller, Capabilities, Context
 from inbox_ticketing._by_mail.cases import Cases
 from inbox_ticketing._by_mail.compose import MAX_SUBJECT_BYTES, Outgoing, file_name
 from inbox_ticketing.osticket import parse
@@ -34,8 +31,6 @@ CAPABILITIES = Capabilities(
     parallel=4,
 )
 MAX_ANSWER_BYTES = 65_536
-NOT_SENT = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
-"""Raised by aiohttp before the first byte of a request: DNS, refused, TLS, connect time-out."""
 
 
 class ByApi:
@@ -44,15 +39,22 @@ class ByApi:
     def __init__(self, settings: OsTicketSettings, context: Context) -> None:
         self._settings = settings
         self._context = context
-        self._session: aiohttp.ClientSession | None = None
-        self._where = f"{context.instance}: osTicket at {urlsplit(settings.url).netloc}"
+        self._caller = Caller(
+            context,
+            settings.url,
+            "osTicket",
+            seconds=settings.api_timeout_seconds,
+            connect_seconds=settings.connect_timeout_seconds,
+        )
+        self._where = self._caller.where
 
     async def check(self) -> None:
         """Call it with what is no ticket: osTicket looks at the key first, and refuses only then."""
-        status, text = await self._post("/api/tickets.json", b"{", sent=Transient)
+        answer = await self._post("/api/tickets.json", b"{", write=False)
+        status = answer.status
         if status == 400:
             return
-        if parse.outcome(status, text) == "not_allowed":
+        if parse.outcome(status, answer.text) == "not_allowed":
             raise self._not_allowed(status)
         raise Transient(
             f"{self._where} answers {status} to a call that it ought to refuse with 400: compare `url`, and look for a "
@@ -71,7 +73,8 @@ class ByApi:
 
     async def carry(self, mail: EmailMessage, sender: str) -> str:
         """The number of the ticket that the mail went into."""
-        status, text = await self._post("/api/tickets.email", mail.as_bytes(), sent=Uncertain)
+        answer = await self._post("/api/tickets.email", mail.as_bytes(), write=True)
+        status, text = answer.status, answer.text
         match parse.outcome(status, text):
             case "taken":
                 return parse.number_of(text)
@@ -86,15 +89,15 @@ class ByApi:
             case "not_now":
                 raise Transient(
                     f"{self._where} takes no mail now ({status}). If that lasts: it looks up the MX of our address's "
-                    "domain (Settings, Emails, Verify Email Addresses)"
+                    "domain (Settings, Emails, Verify Email Addresses)",
+                    retry_after=answer.retry_after,
                 )
             case _:
                 raise Uncertain(f"{self._where} did not say whether it took the mail ({status})")
 
     async def aclose(self) -> None:
         """Close the session."""
-        if self._session is not None:
-            await self._session.close()
+        await self._caller.aclose()
 
     def _not_allowed(self, status: int) -> EdgeError:
         return Credentials(
@@ -102,31 +105,21 @@ class ByApi:
             "sees it behind proxies, with Can Create Tickets; compare `url`, which is without /api"
         )
 
-    async def _post(self, path: str, body: bytes, *, sent: type[EdgeError]) -> tuple[int, str]:
-        """Status and words of the answer; `sent` is raised when the request may have arrived and no answer came."""
-        if self._session is None or self._session.closed:
-            self._session = self._context.session(frozenset({urlsplit(self._settings.url).hostname or ""}))
+    async def _post(self, path: str, body: bytes, *, write: bool) -> Answer:
         headers = {
             "X-API-Key": self._settings.key.reveal(),
             "Content-Type": "text/plain",
             "Connection": "close",  # a connection that died while it was kept would look like a lost answer
         }
-        total = self._settings.api_timeout_seconds + len(body) / 100_000
-        limit = aiohttp.ClientTimeout(total=total, sock_connect=self._settings.connect_timeout_seconds)
-        try:
-            async with self._session.post(
-                f"{self._settings.url}{path}", data=body, headers=headers, timeout=limit, allow_redirects=False
-            ) as answer:
-                content = b""  # to its very end: half a number is a number, too
-                async for piece in answer.content.iter_chunked(4096):
-                    content += piece
-                    if len(content) > MAX_ANSWER_BYTES:
-                        break
-                return answer.status, content.decode("utf-8", "replace")
-        except NOT_SENT as error:
-            raise Transient(f"{self._where} can't be reached ({type(error).__name__})") from error
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise sent(f"{self._where} did not answer ({type(error).__name__})") from error
+        return await self._caller.call(
+            "POST",
+            f"{self._settings.url}{path}",
+            write=write,
+            headers=headers,
+            data=body,
+            size=len(body),
+            most=MAX_ANSWER_BYTES,
+        )
 
 
 def build(settings: OsTicketSettings, context: Context) -> Cases:
