@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from pathlib import Path
 from typing import Any
@@ -26,17 +26,35 @@ from inbox_ticketing.glpi.rest import RestClient
 from inbox_ticketing.glpi.settings import GlpiSettings
 
 ITEMTYPES = {"F": "ITILFollowup", "S": "ITILSolution"}
+KEPT = 2_000
 REFUSED = "GLPI no acepta este archivo (tipo o tamaño)"
 
 
+class Sizes:
+    """Sizes of documents, which are their bytes' (row and SHA-1): no API tells them, so each is counted once."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[int, str], int | None] = {}
+
+    async def of(self, row: Document, path: str, count: Callable[[str], Awaitable[int | None]]) -> int | None:
+        """What is known, else what `count` says of `path`."""
+        key = (row.id, row.sha1)
+        if key not in self._known:
+            if len(self._known) >= KEPT:
+                self._known.clear()
+            self._known[key] = await count(path)
+        return self._known[key]
+
+
 class Files:
-    """A `speech.FileSide` over `apirest.php`; keeps nothing."""
+    """A `speech.FileSide` over `apirest.php`."""
 
     def __init__(self, settings: GlpiSettings, rest: RestClient, places: Places, context: Context) -> None:
         self._settings = settings
         self._rest = rest
         self._places = places
         self._instance = context.instance
+        self._sizes = Sizes()
 
     async def put(self, row: Row, entry: Entry, file: StoredFile) -> None:
         """Have the file in the ticket, once: an upload whose end was unclear is found by its name and its bytes."""
@@ -131,13 +149,12 @@ class Files:
                 continue
             if row.deleted or not row.sha1:
                 continue
-            size = await self._rest.size(f"/Document/{one}")
             found.append(
                 Attachment(
                     filename=row.filename or row.name,
                     media_type=row.media_type or "application/octet-stream",
                     remote=str(one),
-                    size=size,
+                    size=await self._sizes.of(row, f"/Document/{one}", self._rest.length),
                 )
             )
         return tuple(found)

@@ -56,7 +56,7 @@ class Legacy:
     async def now(self) -> datetime:
         """From the `Date` header, so that two clocks need not agree."""
         answer = await self._rest.get("/getActiveProfile")
-        return answer.server_time or datetime.now(UTC)
+        return answer.heard.server_time or datetime.now(UTC)
 
     # ------------------------------------------------------------ the check
 
@@ -86,7 +86,7 @@ class Legacy:
             return
         with self.reading("the time"):
             moment = self.time(str(told))
-        if abs(moment - now.astimezone(UTC)) > CLOCK:
+        if abs(moment - now) > CLOCK:
             raise Credentials(
                 f"{self._instance}: GLPI's clock does not say the time of {self._zone.key}. Configure `zone` as the "
                 "time zone of the service account in GLPI (its preferences, else the server's)"

@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
-from email.utils import parsedate_to_datetime
 from typing import Any
 
-import aiohttp
+from inbox_daemon import plugins
+from inbox_daemon.errors import Credentials, Permanent
+from inbox_daemon.plugins import raise_if_failing, unclear
+from inbox_ticketing.glpi import parse
 
-from inbox_daemon.errors import Credentials, Permanent, Transient, Uncertain
-
-NOT_SENT = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
-"""Raised by aiohttp before the first byte of a request: DNS, refused, TLS, connect time-out."""
 NOT_LET_IN = frozenset(
     {
         "ERROR_APP_TOKEN_PARAMETERS_MISSING",
@@ -32,28 +27,33 @@ NOT_LET_IN = frozenset(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """A whole answer with a status or code that the caller asked to see; `json` is None unless the body was JSON."""
+    """A whole answer as GLPI means it; `json` is None unless the body was JSON, perhaps behind warnings.
 
-    status: int
-    headers: Mapping[str, str] = field(repr=False)
+    `code` and `words` are those of a refusal (`["ERROR_…", "…"]`), else empty.
+    """
+
+    heard: plugins.Answer = field(repr=False)
     json: Any = field(repr=False)
     code: str = ""
     words: str = field(default="", repr=False)
-    empty: bool = False
 
     @property
-    def server_time(self) -> datetime | None:
-        """GLPI's own clock, from the `Date` header."""
-        try:
-            return parsedate_to_datetime(self.headers.get("Date", ""))
-        except ValueError:
-            return None
+    def status(self) -> int:
+        """Of HTTP."""
+        return self.heard.status
 
     @property
     def total(self) -> int | None:
         """Rows there are in all, from `Content-Range: 0-99/250`."""
-        end = self.headers.get("Content-Range", "").rpartition("/")[2]
+        end = self.heard.headers.get("Content-Range", "").rpartition("/")[2]
         return int(end) if end.isascii() and end.isdigit() else None
+
+
+def understood(heard: plugins.Answer) -> Answer:
+    """What was heard, as GLPI means it."""
+    body = heard.json if heard.is_json else parse.read_json(heard.text)
+    code, words = parse.error_of(body)
+    return Answer(heard=heard, json=body, code=code, words=words)
 
 
 def without(answer: Answer, private: str) -> Answer:
@@ -62,19 +62,6 @@ def without(answer: Answer, private: str) -> Answer:
     if sent.isdisjoint(re.findall(r"\w{5,}", answer.words.lower())):
         return answer
     return replace(answer, words="MySQL" if _is_of_database(answer) else "")
-
-
-@contextmanager
-def told(where: str, *, unclear: type[Transient | Uncertain]) -> Iterator[None]:
-    """Raise in our words what fails on the way."""
-    try:
-        yield
-    except NOT_SENT as error:
-        raise Transient(f"{where} cannot be reached ({type(error).__name__})") from error
-    except aiohttp.InvalidURL as error:
-        raise Permanent(f"{where}: the address is not valid") from error
-    except (aiohttp.ClientError, TimeoutError, OSError) as error:
-        raise unclear(f"{where} gave no whole answer ({type(error).__name__})") from error
 
 
 def raise_for(answer: Answer, where: str, *, write: bool) -> None:
@@ -87,17 +74,14 @@ def raise_for(answer: Answer, where: str, *, write: bool) -> None:
     if 200 <= answer.status < 300 and answer.status != 207 and not answer.code:
         return
     _raise_for_entry(answer, where)
-    status, unclear = answer.status, Uncertain if write else Transient
-    if status == 429:
-        raise Transient(f"{where} asks to slow down (429)", retry_after=_retry_after(answer))
-    if status >= 500 or status in {207, 408} or (status == 404 and write) or not answer.code or _is_of_database(answer):
-        if status == 413:
-            raise Permanent(f"{where} takes no request of this size (413)", told="es demasiado grande para GLPI")
-        if write:
-            raise unclear(f"{where} failed with status {status}")
-        raise Transient(f"{where} failed with status {status}", retry_after=_retry_after(answer))
+    if answer.status == 413:
+        raise Permanent(f"{where} takes no request of this size (413)", told="es demasiado grande para GLPI")
+    raise_if_failing(answer.heard, where, write=write)
+    lost = answer.status == 207 or (answer.status == 404 and write)
+    if lost or not answer.code or _is_of_database(answer):
+        raise unclear(f"{where} failed with status {answer.status}", write=write, retry_after=answer.heard.retry_after)
     said = f": {answer.words}" if answer.words else ""
-    raise Permanent(f"{where} refuses the request ({status} {answer.code}){said}", told="GLPI no lo acepta")
+    raise Permanent(f"{where} refuses the request ({answer.status} {answer.code}){said}", told="GLPI no lo acepta")
 
 
 def _is_of_database(answer: Answer) -> bool:
@@ -123,8 +107,3 @@ def _raise_for_entry(answer: Answer, where: str) -> None:
         raise Credentials(f"{where} keeps us out (403). Look for a proxy or a web server's rule before it")
     if 300 <= status < 400:
         raise Credentials(f"{where} redirects (status {status}). Configure `url` as the final address of GLPI itself")
-
-
-def _retry_after(answer: Answer) -> timedelta | None:
-    value = answer.headers.get("Retry-After", "")
-    return timedelta(seconds=int(value)) if value.isascii() and value.isdigit() and len(value) < 7 else None

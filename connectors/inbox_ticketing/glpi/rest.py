@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
+from contextlib import aclosing, contextmanager, suppress
 from typing import Any
-from urllib.parse import urlsplit
 
 import aiohttp
 
-from inbox_daemon.errors import Credentials, Permanent, Transient, Uncertain
-from inbox_daemon.plugins import Context
+from inbox_daemon import plugins
+from inbox_daemon.errors import Credentials, EdgeError, Permanent, Transient
+from inbox_daemon.plugins import Caller, Context, no_json
 from inbox_ticketing.glpi import parse
-from inbox_ticketing.glpi.outcome import Answer, raise_for, told, without
+from inbox_ticketing.glpi.outcome import Answer, raise_for, understood, without
 from inbox_ticketing.glpi.settings import GlpiSettings
+from inbox_ticketing.glpi.speech import PER_PAGE
 
-CHUNK = 64 * 1024
-LARGEST_ANSWER = 32 * 2**20
-PER_PAGE = 100
 MOST_ROWS = 20_000
 SESSION_OVER = frozenset({"ERROR_SESSION_TOKEN_INVALID", "ERROR_SESSION_TOKEN_MISSING"})
 
@@ -30,22 +28,26 @@ class RestClient:
 
     def __init__(self, settings: GlpiSettings, context: Context) -> None:
         self._settings = settings
-        self._context = context
-        self._http: aiohttp.ClientSession | None = None
+        self._caller = Caller(
+            context,
+            settings.url,
+            "GLPI",
+            seconds=settings.timeout_seconds,
+            connect_seconds=settings.connect_timeout_seconds,
+            too_long_for_good=True,
+        )
         self._token = ""
         self._lock = asyncio.Lock()
-        self.base = f"{settings.url}/apirest.php"
-        self.where = f"{context.instance}: GLPI at {urlsplit(settings.url).netloc}"
+        self._base = f"{settings.url}/apirest.php"
+        self.where = self._caller.where
 
     async def aclose(self) -> None:
         """End GLPI's session and ours; safe twice, never raises."""
-        if self._http is None or self._http.closed:
-            return
         token, self._token = self._token, ""
         if token:
-            with suppress(aiohttp.ClientError, TimeoutError, OSError, Permanent, Transient, Credentials, Uncertain):
+            with suppress(EdgeError):
                 await self._once("GET", "/killSession", {"Session-Token": token}, write=False)
-        await self._http.close()
+        await self._caller.aclose()
 
     # ------------------------------------------------------------ calls
 
@@ -61,9 +63,8 @@ class RestClient:
         )
 
     async def upload(self, path: str, form: Callable[[], aiohttp.FormData], size: int) -> Answer:
-        """POST a multipart form of about `size` bytes; the time allowed grows with it (50 kB/s)."""
-        seconds = size / 50_000
-        return await self._call("POST", path, write=True, seconds=seconds, options=lambda: {"data": form()})
+        """POST a multipart form of about `size` bytes; the time allowed grows with it."""
+        return await self._call("POST", path, write=True, options=lambda: {"data": form(), "size": size})
 
     async def rows(
         self, path: str, params: Params | None = None, *, accept: Sequence[str] = ()
@@ -100,15 +101,41 @@ class RestClient:
 
     async def stream(self, path: str, size: int) -> AsyncGenerator[bytes, None]:
         """The bytes of a document as they come in."""
-        async with self._raw(path, seconds=size / 50_000) as response:
-            async for chunk in response.content.iter_chunked(CHUNK):
-                yield chunk
 
-    async def size(self, path: str) -> int | None:
-        """How many bytes a document has, where GLPI's web server says so; the bytes are not read."""
-        async with self._raw(path, seconds=0) as response:
-            is_page = response.content_type == "text/html"
-            return None if is_page else response.content_length
+        def refuse(answer: plugins.Answer) -> None:
+            raise_for(understood(answer), self.where, write=False)
+
+        headers = await self._for_bytes(path)
+        url, params = f"{self._base}{path}", {"alt": "media"}
+        async with aclosing(
+            self._caller.stream(url, refuse=refuse, headers=headers, params=params, size=size)
+        ) as pieces:
+            async for piece in pieces:
+                yield piece
+
+    async def length(self, path: str) -> int | None:
+        """How many bytes a document has; None where that can't be told, as for one that is too long to be counted.
+
+        One byte is asked for, whose `Content-Range` has the length; who sends all has it counted.
+        """
+        headers = await self._for_bytes(path) | {"Range": "bytes=0-0"}
+        try:
+            answer = await self._caller.call(
+                "GET", f"{self._base}{path}", write=False, headers=headers, params={"alt": "media"}
+            )
+        except Permanent:
+            return None
+        raise_for(understood(answer), self.where, write=False)
+        if answer.headers.get("Content-Type", "").startswith("text/html"):
+            return None
+        total = answer.headers.get("Content-Range", "").rpartition("/")[2]
+        return int(total) if answer.status == 206 and total.isascii() and total.isdigit() else len(answer.body)
+
+    async def _for_bytes(self, path: str) -> dict[str, str]:
+        """GLPI chooses between a document's bytes and its row by the Accept header, or by `alt`."""
+        await self.get(path)  # renews a session that ended, and tells a document that is not there
+        token = {"Session-Token": await self._session_token()}
+        return self._headers(token) | {"Accept": "application/octet-stream"}
 
     @contextmanager
     def reading(self, what: str) -> Iterator[None]:
@@ -154,7 +181,7 @@ class RestClient:
         raise_for(answer, self.where, write=False)
         if answer.json is False:
             raise Credentials(f"{self.where} opens no entity to the service account. Authorize its profile for one")
-        if answer.json is not True and not answer.empty:
+        if answer.json is not True and not answer.heard.empty:
             raise Transient(f"{self.where} did not take the entities (a login page, a proxy's page?)")
 
     # ------------------------------------------------------------ HTTP
@@ -167,20 +194,18 @@ class RestClient:
         write: bool,
         options: Callable[[], dict[str, Any]],
         accept: Sequence[str] = (),
-        seconds: float = 0.0,
         private: str = "",
     ) -> Answer:
         token = await self._session_token()
-        answer = await self._in_session(method, path, token, write=write, options=options(), seconds=seconds)
+        answer = await self._once(method, path, {"Session-Token": token}, write=write, options=options())
         if answer.code in SESSION_OVER:
             token = await self._renewed(token)
-            answer = await self._in_session(method, path, token, write=write, options=options(), seconds=seconds)
+            answer = await self._once(method, path, {"Session-Token": token}, write=write, options=options())
         if answer.code and answer.code in accept:
             return answer
         raise_for(without(answer, private), self.where, write=write)
         if answer.json is None:
-            unclear = Uncertain if write else Transient
-            raise unclear(f"{self.where} answered {answer.status} with something else than JSON (a login page?)")
+            raise no_json(answer.heard, self.where, write=write)
         return answer
 
     async def _renewed(self, ended: str) -> str:
@@ -188,11 +213,6 @@ class RestClient:
             if self._token == ended:
                 self._token = ""
         return await self._session_token()
-
-    async def _in_session(
-        self, method: str, path: str, token: str, *, write: bool, options: dict[str, Any], seconds: float
-    ) -> Answer:
-        return await self._once(method, path, {"Session-Token": token}, write=write, options=options, seconds=seconds)
 
     async def _once(
         self,
@@ -202,49 +222,14 @@ class RestClient:
         *,
         write: bool,
         options: Mapping[str, Any] | None = None,
-        seconds: float = 0.0,
     ) -> Answer:
-        unclear = Uncertain if write else Transient
-        with told(self.where, unclear=unclear):
-            async with self._request(method, path, headers, seconds, **(options or {})) as response:
-                raw = bytearray()
-                async for chunk in response.content.iter_chunked(CHUNK):
-                    raw += chunk
-                    if len(raw) > LARGEST_ANSWER:
-                        raise unclear(f"{self.where} answered more than {LARGEST_ANSWER} bytes")
-                status, received = response.status, response.headers
-        body = parse.read_json(raw.decode("utf-8", "replace"))
-        code, words = parse.error_of(body)
-        return Answer(status=status, headers=received, json=body, code=code, words=words, empty=not raw.strip())
+        sent = self._headers(headers)
+        url = f"{self._base}{path}"
+        return understood(await self._caller.call(method, url, write=write, headers=sent, **(options or {})))
 
-    @asynccontextmanager
-    async def _raw(self, path: str, *, seconds: float) -> AsyncIterator[aiohttp.ClientResponse]:
-        """A document's own bytes. GLPI chooses between them and the row by the Accept header, or by `alt`."""
-        await self.get(path)  # renews a session that ended, and tells a document that is not there
-        headers = {"Session-Token": await self._session_token(), "Accept": "application/octet-stream"}
-        with told(self.where, unclear=Transient):
-            async with self._request("GET", path, headers, seconds, params={"alt": "media"}) as response:
-                if response.status != 200:
-                    raise_for(
-                        Answer(status=response.status, headers=response.headers, json=None), self.where, write=False
-                    )
-                yield response
-
-    def _request(
-        self, method: str, path: str, headers: Mapping[str, str], seconds: float, **options: Any
-    ) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
-        settings = self._settings
-        if self._http is None or self._http.closed:
-            self._http = self._context.session(frozenset({urlsplit(settings.url).hostname or ""}))
-        # A connection kept open that Apache drops meanwhile (after 5 s) would make the end of a write unclear.
+    def _headers(self, headers: Mapping[str, str]) -> dict[str, str]:
+        """A connection kept open that Apache drops meanwhile (after 5 s) would make the end of a write unclear."""
         sent = {"Accept": "application/json", "Connection": "close", **headers}
-        if settings.app_token is not None:
-            sent["App-Token"] = settings.app_token.reveal()
-        timeout = aiohttp.ClientTimeout(
-            total=settings.timeout_seconds + seconds,
-            connect=settings.connect_timeout_seconds,
-            sock_connect=settings.connect_timeout_seconds,
-        )
-        return self._http.request(
-            method, f"{self.base}{path}", headers=sent, timeout=timeout, allow_redirects=False, **options
-        )
+        if self._settings.app_token is not None:
+            sent["App-Token"] = self._settings.app_token.reveal()
+        return sent

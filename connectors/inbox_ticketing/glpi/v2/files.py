@@ -13,13 +13,12 @@ from contextlib import aclosing
 from inbox_daemon.errors import Gone, Permanent, Transient
 from inbox_daemon.model import Attachment, Entry, StoredFile
 from inbox_daemon.plugins import Context
+from inbox_ticketing.glpi.files import Sizes
 from inbox_ticketing.glpi.parse import Document, Row, number
 from inbox_ticketing.glpi.speech import FileSide
 from inbox_ticketing.glpi.v2 import parse, rsql
 from inbox_ticketing.glpi.v2.client import Client
 from inbox_ticketing.glpi.v2.outcome import NO_RIGHT, NOT_FOUND
-
-KEPT = 2_000
 
 
 class Files:
@@ -29,7 +28,7 @@ class Files:
         self._client = client
         self._uploads = uploads
         self._instance = context.instance
-        self._sizes: dict[tuple[int, str], int | None] = {}
+        self._sizes = Sizes()
 
     async def put(self, row: Row, entry: Entry, file: StoredFile) -> None:
         """See `glpi.files.Files.put`. Raises `Permanent` without the older API: the file then goes as a link."""
@@ -63,7 +62,7 @@ class Files:
                     filename=row.filename or row.name,
                     media_type=row.media_type or "application/octet-stream",
                     remote=str(one),
-                    size=await self._size(row),
+                    size=await self._sizes.of(row, f"/Management/Document/{one}/Download", self._client.length),
                 )
             )
         return tuple(found)
@@ -74,14 +73,6 @@ class Files:
             raise Gone(f"{self._instance}: document {ident} is not there any more", reason="no_file")
         with self._client.reading("a document"):
             return parse.read_document(answer.json)
-
-    async def _size(self, row: Document) -> int | None:
-        known = (row.id, row.sha1)
-        if known not in self._sizes:
-            if len(self._sizes) >= KEPT:
-                self._sizes.clear()
-            self._sizes[known] = await self._client.length(f"/Management/Document/{row.id}/Download")
-        return self._sizes[known]
 
     async def fetch(self, attachment: Attachment) -> AsyncGenerator[bytes, None]:
         """Stream the bytes of a file; an end that does not make its SHA-1 is an error, also after the last piece."""
