@@ -5,7 +5,8 @@
 * start until ready, and resident memory, with both channels configured
 * steps a second into a destination that does nothing, 64 conversations at a time, beside a bare client's requests
 * how fast messages are taken in and become cases, from a backlog and by themselves
-* parsing: a WhatsApp body of 1000 updates, an ordinary mail
+* parsing: WhatsApp bodies of 1000 updates beside orjson.loads of the same bytes, an ordinary mail
+* answers by WhatsApp while one person is held (131056) beside the same ones while nobody is
 
 Nothing passes or fails here: a shared machine drifts by a third between runs, ratios by less.
 """
@@ -25,6 +26,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+import orjson
 from structlog.testing import capture_logs
 
 from inbox_channels.email.parse import ParseOptions
@@ -34,9 +36,10 @@ from inbox_channels.whatsapp.settings import WhatsAppSettings
 from inbox_daemon.model import Envelope, InstanceId
 from load.dispatching import dispatched
 from load.installation import Shot, Writer, daemon, noop, shoot
+from load.pairs import rounds as held_beside_free
 from load.report import Figures, print_imports, print_report
 from support.daemon import Daemon, eventually
-from support.graph_fake_citizens import body, citizens
+from support.graph_fake_citizens import body, citizens, status_update
 
 CONNECTIONS = 64
 MOST_PER_SECOND = 20_000
@@ -161,6 +164,8 @@ def parsing(*, seconds: float) -> Figures:
     """Milliseconds for one WhatsApp body of 1000 updates, and for one ordinary mail."""
     people, now = citizens(50), datetime.now(UTC)
     large = body([people[n % 50].text(f"mensaje {n}", at=now, id=f"wamid.P{n}") for n in range(1000)])
+    told = [status_update(f"wamid.OUT{n}", "read", at=now, recipient="5493624000001", tag=f"t{n}") for n in range(1000)]
+    states = body(told, values=1000)
     mail = (
         b"From: Ana <ana@correo.example>\r\nTo: mesa@centro.test\r\nSubject: =?utf-8?q?Expediente_n=C2=BA_7?=\r\n"
         b"Message-ID: <b@correo.example>\r\nDate: Mon, 23 Nov 2026 09:30:00 -0300\r\n"
@@ -173,8 +178,31 @@ def parsing(*, seconds: float) -> Figures:
         return Envelope(instance=InstanceId("bench"), body=content, received_at=now)
 
     return {
-        "whatsapp_1000_updates_ms": _milliseconds(lambda: parse_whatsapp(envelope(large), settings), seconds),
+        **_beside_json("whatsapp_1000_updates", large, lambda: parse_whatsapp(envelope(large), settings), seconds),
+        **_beside_json("whatsapp_1000_states", states, lambda: parse_whatsapp(envelope(states), settings), seconds),
         "mail_ms": _milliseconds(lambda: parse_mail(envelope(mail), ParseOptions()), seconds),
+    }
+
+
+def _beside_json(name: str, content: bytes, work: Callable[[], object], seconds: float) -> Figures:
+    """Milliseconds, and how many times as long as orjson takes for the bare JSON, in turns."""
+    found = [
+        (_milliseconds(work, seconds / 6), _milliseconds(lambda: orjson.loads(content), seconds / 6)) for _ in range(3)
+    ]
+    return {
+        f"{name}_ms": statistics.median(ours for ours, _ in found),
+        **_spread(f"{name}_to_json", [ours / bare for ours, bare in found]),
+    }
+
+
+def holding(*, times: int, sends: int = 400) -> Figures:
+    """Sends a second to those who are not held, with one person held and with nobody, in turns."""
+    found = asyncio.run(held_beside_free(times, sends))
+    return {
+        **_spread("others_per_second", [held.others_per_second for _, held in found]),
+        "nobody_held_per_second": statistics.median(free.others_per_second for free, _ in found),
+        **_spread("held_ratio", [held.others_per_second / free.others_per_second for free, held in found]),
+        "asked_for_held": max(held.asked_for_held for _, held in found),
     }
 
 
@@ -212,7 +240,7 @@ def main() -> None:
             return
         found = acknowledgements(folder, rounds=args.rounds, seconds=args.seconds, watch_seconds=6.0)
         found |= dispatching(folder, times=args.rounds)
-        found |= starts(folder, times=args.starts, messages=1000) | parsing(seconds=1.0)
+        found |= starts(folder, times=args.starts, messages=1000) | parsing(seconds=1.0) | holding(times=args.rounds)
     print_report(found, CONNECTIONS)
     if args.json:
         args.json.write_text(json.dumps(found, indent=2) + "\n", "utf-8")

@@ -48,7 +48,13 @@ def print_report(found: Figures, connections: int) -> None:
     line("memory at ready", f"{found['resident_mb']:.0f}", "MB", span("resident_mb", ".0f") + met)
     after, per_second = found["resident_mb_after_messages"], found["messages_to_cases_per_second"]
     line(f"  {found['messages']:,} messages to cases", f"{per_second:,.0f}", "/s", f"memory then {after:.0f} MB")
-    line("parsing 1000 WhatsApp updates", f"{found['whatsapp_1000_updates_ms']:.1f}", "ms")
+    for title, name in (("messages", "whatsapp_1000_updates"), ("states", "whatsapp_1000_states")):
+        times = f"{found[f'{name}_to_json']:.0f} times orjson.loads of the same bytes"
+        line(f"parsing 1000 WhatsApp {title}", f"{found[f'{name}_ms']:.1f}", "ms", times)
+    line("answers, one person held", f"{found['others_per_second']:,.0f}", "/s", span("others_per_second", ",.0f"))
+    line("  the same, nobody held", f"{found['nobody_held_per_second']:,.0f}", "/s")
+    asked = f"Meta asked {found['asked_for_held']:.0f} times at most for the held one"
+    line("  ratio, pair by pair", f"{found['held_ratio']:.2f}", "", f"{span('held_ratio', '.2f')}   {asked}")
     line("parsing an ordinary mail", f"{found['mail_ms']:.2f}", "ms")
 
 

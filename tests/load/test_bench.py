@@ -21,13 +21,16 @@ def test_every_acknowledged_request_is_found_on_disk(folder: Path, capsys: pytes
     assert found["refused"] == 0
     assert found["ratio"] == found["durable_per_second"] / found["noop_per_second"]
     found |= bench.dispatching(folder, times=1, messages=2)
-    found |= bench.starts(folder, times=1, messages=20) | bench.parsing(seconds=0.01)
+    found |= (
+        bench.starts(folder, times=1, messages=20) | bench.parsing(seconds=0.01) | bench.holding(times=1, sends=400)
+    )
     assert found["messages_to_cases_per_second"] > 0
     assert found["dispatched_per_second"] > 0
     assert all(value >= 0 for value in found.values())
     print_report(found, bench.CONNECTIONS)
     printed = capsys.readouterr().out
     assert "each is on disk" in printed
+    assert found["asked_for_held"] <= 8  # as many as go at once; asking each time anew would be eighty
     memory = next(line for line in printed.splitlines() if line.startswith("memory at ready"))
     assert "aim met" in memory  # the only aim that a busy machine doesn't move
 
@@ -42,6 +45,9 @@ def test_a_loss_is_shouted(capsys: pytest.CaptureFixture[str]) -> None:
     found["bare_client_per_second"] = 1.0
     found |= {"resident_mb_after_load": 1.0, "resident_mb_after_messages": 1.0, "messages": 1}
     found |= {"whatsapp_1000_updates_ms": 1.0, "mail_ms": 1.0, "refused": 0, "acknowledged": 7, "on_disk": 6}
+    for name in ("whatsapp_1000_updates_to_json", "whatsapp_1000_states_to_json", "held_ratio", "others_per_second"):
+        found |= dict.fromkeys([name, f"{name}_min", f"{name}_max"], 1.0)
+    found |= {"whatsapp_1000_states_ms": 1.0, "nobody_held_per_second": 1.0, "asked_for_held": 1}
     print_report(found, 64)
     assert "ON DISK: 6" in capsys.readouterr().out
 

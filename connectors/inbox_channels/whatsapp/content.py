@@ -174,6 +174,8 @@ def _error_details(errors: Sequence[Json]) -> Details:
 
 
 def _surroundings(item: Json) -> Details:
+    if "context" not in item and "referral" not in item:
+        return {}
     context, referral = child(item, "context"), child(item, "referral")
     product = child(context, "referred_product")
     details: Details = {}
