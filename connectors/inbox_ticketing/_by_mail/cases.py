@@ -11,7 +11,6 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from email.message import EmailMessage
-from pathlib import Path
 from typing import Protocol, TypeVar
 
 from inbox_daemon.errors import Credentials, EdgeError, Gone, Permanent, Transient
@@ -31,7 +30,7 @@ from inbox_daemon.model import (
     TicketUpdate,
     Written,
 )
-from inbox_daemon.plugins import Capabilities, Context, WebhookRequest
+from inbox_daemon.plugins import Capabilities, Context, WebhookRequest, read_stored
 from inbox_daemon.plugins import Mail as MailServer
 from inbox_ticketing._by_mail import compose
 from inbox_ticketing._by_mail.answers import Answers, entry_of, is_token
@@ -142,16 +141,7 @@ class Cases:
 
     async def attach(self, ticket: Ticket, entry: Entry, file: StoredFile) -> Written:
         """Mail one file in the thread of the case."""
-        limit = self._settings.max_attachment_bytes
-        if file.size > limit:
-            raise Permanent(
-                f"{self._context.instance}: a file of {file.size} bytes is above the {limit} that are mailed",
-                told="el archivo es demasiado grande para enviarlo por correo",
-            )
-        try:
-            content = await asyncio.to_thread(Path(file.path).read_bytes)
-        except OSError as error:
-            raise Permanent(f"{self._context.instance}: a stored file cannot be read ({error.strerror})") from error
+        content = await read_stored(file, self._context.instance, limit=self._settings.max_attachment_bytes)
         return await self._add(ticket, entry, "file", compose.file_text(entry, file), file, content)
 
     async def _add(

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Literal
 from weakref import WeakValueDictionary
 
@@ -30,7 +29,7 @@ from inbox_daemon.model import (
     TicketUpdate,
     Written,
 )
-from inbox_daemon.plugins import Capabilities, Context, WebhookRequest
+from inbox_daemon.plugins import Capabilities, Context, WebhookRequest, read_stored
 from inbox_ticketing.redmine import parse
 from inbox_ticketing.redmine.hints import read_hint
 from inbox_ticketing.redmine.proof import prove
@@ -143,16 +142,7 @@ class Redmine:
 
     async def attach(self, ticket: Ticket, entry: Entry, file: StoredFile) -> Written:
         """Upload, then add a note with the token. A token serves once, so that every try uploads anew."""
-        limit, where = self._settings.max_attachment_bytes, self._context.instance
-        if file.size > limit:
-            raise Permanent(
-                f"{where}: a file of {file.size} bytes is above the {limit} that Redmine takes",
-                told="el archivo es más grande de lo que el sistema admite",
-            )
-        try:
-            content = await asyncio.to_thread(Path(file.path).read_bytes)
-        except OSError as error:
-            raise Permanent(f"{where}: a stored file cannot be read ({error.strerror})") from error
+        content = await read_stored(file, self._context.instance, limit=self._settings.max_attachment_bytes)
         name = parse.file_name(file)
         token = await self._rest.upload(name, content)
         upload = {"token": token, "filename": name, "content_type": parse.file_type(file)}

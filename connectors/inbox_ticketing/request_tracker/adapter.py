@@ -6,14 +6,12 @@ without a word (seen on 5.0.3, 2026-11-24), and a merged id must be followed.
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import hmac
 import json
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from email.errors import HeaderParseError
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -35,7 +33,7 @@ from inbox_daemon.model import (
     TicketUpdate,
     Written,
 )
-from inbox_daemon.plugins import Answer, Capabilities, Context, WebhookRequest
+from inbox_daemon.plugins import Answer, Capabilities, Context, WebhookRequest, read_stored
 from inbox_ticketing.request_tracker import parse
 from inbox_ticketing.request_tracker.proof import prove
 from inbox_ticketing.request_tracker.reading import Reader
@@ -138,15 +136,7 @@ class RequestTracker:
 
     async def attach(self, ticket: Ticket, entry: Entry, file: StoredFile) -> Written:
         """Upload as multipart: a name such as `ü.txt` is stored broken when it comes in JSON."""
-        limit = self._settings.max_attachment_bytes
-        if file.size > limit:
-            raise Permanent(
-                f"{self._context.instance}: a file of {file.size} bytes is above the {limit} that Request Tracker takes"
-            )
-        try:
-            content = await _read_file(file.path)
-        except OSError as error:
-            raise Permanent(f"{self._context.instance}: a stored file cannot be read ({error.strerror})") from error
+        content = await read_stored(file, self._context.instance, limit=self._settings.max_attachment_bytes)
         row = await self._target(ticket)
         body: dict[str, object] = {"Content": parse.file_text(entry, file), "ContentType": "text/plain"}
         if self._is_inactive(row):
@@ -329,8 +319,3 @@ class RequestTracker:
             url=f"{base}/Ticket/Display.html?id={number}",
             open=row is None or not self._is_inactive(row),
         )
-
-
-async def _read_file(path: str) -> bytes:
-    """Bytes of a stored file, read off the event loop."""
-    return await asyncio.to_thread(Path(path).read_bytes)

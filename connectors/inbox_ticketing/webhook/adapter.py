@@ -6,13 +6,11 @@ ids it has seen does each thing once. What comes in is a hint only: the thread i
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import secrets
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 
 from inbox_daemon.errors import Credentials, Gone, Permanent, SettingsError, Transient, Uncertain
 from inbox_daemon.model import (
@@ -31,7 +29,7 @@ from inbox_daemon.model import (
     TicketUpdate,
     Written,
 )
-from inbox_daemon.plugins import Capabilities, Context, Secret, WebhookRequest
+from inbox_daemon.plugins import Capabilities, Context, Secret, WebhookRequest, read_stored
 from inbox_ticketing.webhook import events, parse, signing
 from inbox_ticketing.webhook.calls import Calls
 from inbox_ticketing.webhook.proof import prove
@@ -155,16 +153,7 @@ class Webhook:
         return Written(ticket=stands, entry=outcome.entry, reopened=outcome.reopened and stands.open)
 
     async def _content(self, file: StoredFile) -> str:
-        limit = self._settings.max_attachment_bytes
-        if file.size > limit:
-            raise Permanent(
-                f"{self._name}: a file of {file.size} bytes is above the {limit} of `max_attachment_bytes`",
-                told="es demasiado grande para el sistema de destino",
-            )
-        try:
-            raw = await asyncio.to_thread(Path(file.path).read_bytes)
-        except OSError as error:
-            raise Permanent(f"{self._name}: a stored file cannot be read ({error.strerror})") from error
+        raw = await read_stored(file, self._name, limit=self._settings.max_attachment_bytes)
         return base64.b64encode(raw).decode()
 
     # ------------------------------------------------------------ looking up

@@ -6,14 +6,12 @@ nobody sees them, and appending by the API reopens nothing (docs and source as r
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import hmac
 from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 from urllib.parse import urlsplit
 
 from inbox_daemon.errors import Credentials, EdgeError, Gone, Permanent, Uncertain
@@ -33,7 +31,7 @@ from inbox_daemon.model import (
     TicketUpdate,
     Written,
 )
-from inbox_daemon.plugins import Answer, Capabilities, Context, WebhookRequest
+from inbox_daemon.plugins import Answer, Capabilities, Context, WebhookRequest, read_stored
 from inbox_ticketing.zammad import parse, writing
 from inbox_ticketing.zammad.proof import prove
 from inbox_ticketing.zammad.reading import MAKE_ATTRIBUTE, ONE_DENIED, Reader
@@ -129,16 +127,7 @@ class Zammad:
 
     async def attach(self, ticket: Ticket, entry: Entry, file: StoredFile) -> Written:
         """Add an article with the file inside it."""
-        limit = self._settings.max_attachment_bytes
-        if file.size > limit:
-            raise Permanent(
-                f"{self._context.instance}: a file of {file.size} bytes is above the {limit} that Zammad takes",
-                told="el archivo es demasiado grande para Zammad",
-            )
-        try:
-            content = await asyncio.to_thread(Path(file.path).read_bytes)
-        except OSError as error:
-            raise Permanent(f"{self._context.instance}: a stored file cannot be read ({error.strerror})") from error
+        content = await read_stored(file, self._context.instance, limit=self._settings.max_attachment_bytes)
         first, row = await self._target(ticket)
         article = self._article(entry, writing.file_text(entry, file), origin=first.customer)
         article["attachments"] = [writing.file_json(file, content)]

@@ -6,13 +6,11 @@ without a word, and reopens none.
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import hmac
 import json
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 
 from inbox_daemon.errors import Credentials, Gone, Permanent, Uncertain
 from inbox_daemon.model import (
@@ -31,7 +29,7 @@ from inbox_daemon.model import (
     TicketUpdate,
     Written,
 )
-from inbox_daemon.plugins import Capabilities, Context, WebhookRequest
+from inbox_daemon.plugins import Capabilities, Context, WebhookRequest, read_stored
 from inbox_ticketing.znuny import parse
 from inbox_ticketing.znuny.download import fetch
 from inbox_ticketing.znuny.proof import prove
@@ -110,16 +108,7 @@ class Znuny:
 
     async def attach(self, ticket: Ticket, entry: Entry, file: StoredFile) -> Written:
         """Add an article with one file, in base64."""
-        limit = self._settings.max_attachment_bytes
-        if file.size > limit:
-            raise Permanent(
-                f"{self._context.instance}: a file of {file.size} bytes is above the {limit} that are configured",
-                told="el archivo es demasiado grande",
-            )
-        try:
-            content = await asyncio.to_thread(Path(file.path).read_bytes)
-        except OSError as error:
-            raise Permanent(f"{self._context.instance}: a stored file cannot be read ({error.strerror})") from error
+        content = await read_stored(file, self._context.instance, limit=self._settings.max_attachment_bytes)
         if not content:
             raise Permanent(
                 f"{self._context.instance}: a file without content is refused", told="el archivo está vacío"

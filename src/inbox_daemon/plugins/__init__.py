@@ -27,6 +27,7 @@ from inbox_daemon.plugins.channel import (
     WebhookRequest,
 )
 from inbox_daemon.plugins.context import Context, Mail
+from inbox_daemon.plugins.files import read_stored
 from inbox_daemon.plugins.settings import PluginSettings, Secret
 from inbox_daemon.plugins.ticketing import Capabilities, Notifying, TicketingAdapter, TicketingPlugin
 
@@ -61,5 +62,6 @@ __all__ = [
     "WebhookRequest",
     "no_json",
     "raise_if_failing",
+    "read_stored",
     "unclear",
 ]
