@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -12,7 +12,6 @@ from inbox_channels._graph.verdicts import told
 from inbox_channels.whatsapp.content import read_content
 from inbox_channels.whatsapp.people import People, changed_handles, shared_phone
 from inbox_daemon.model import (
-    Content,
     EditEvent,
     Event,
     ExternalId,
@@ -90,24 +89,12 @@ def _edit(item: Json, frame: Frame, event_id: ExternalId, at: datetime) -> Event
     target = ExternalId(required(edit, "original_message_id"))
     whole = {**{key: item[key] for key in item if key not in ("edit", "type")}, **inner}
     message = _utterance(whole, frame, event_id, at)
-    if frame.echo:
-        return replace(message, in_reply_to=target, details={**message.details, "edited": "sí"})
     return EditEvent(external_id=event_id, sent_at=at, target=target, message=message)
 
 
 def _revoke(item: Json, frame: Frame, event_id: ExternalId, at: datetime) -> Event:
     target = ExternalId(required(child(item, "revoke"), "original_message_id"))
-    sender = frame.people.sender(*_who(item, frame))
-    if frame.echo:
-        return Message(
-            external_id=event_id,
-            sent_at=at,
-            sender=sender,
-            content=Content.TEXT,
-            in_reply_to=target,
-            details={"withdrawn": "sí"},
-            echo=True,
-        )
+    sender = frame.people.sender(*_who(item, frame))  # of an echo the citizen: the core knows whose words the target is
     return RevokeEvent(external_id=event_id, sent_at=at, target=target, sender=sender)
 
 

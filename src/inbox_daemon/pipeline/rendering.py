@@ -89,9 +89,9 @@ _LABELS_ES = {
     "contact": "contacto",
     "description": "descripción",
     "diagnostic": "diagnóstico",
-    "edited": "corregido",
     "error": "error",
     "failed_recipient": "destinatario que falló",
+    "file": "archivo",
     "form_address": "dirección que puso en el formulario",
     "forwarded": "reenviado",
     "id": "identificador",
@@ -115,7 +115,6 @@ _LABELS_ES = {
     "type": "tipo",
     "url": "enlace",
     "voice": "mensaje de voz",
-    "withdrawn": "retirado",
 }
 LABELS: Mapping[str, Mapping[str, str]] = {"es-AR": _LABELS_ES}
 """Labels of details, as parsers write them in English, to the office's language."""
