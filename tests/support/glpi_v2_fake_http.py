@@ -94,6 +94,14 @@ async def _token(request: web.Request, state: HighLevelState) -> web.Response:
     return web.json_response(answer)
 
 
+async def _given(request: web.Request) -> Record:
+    """A body that calls itself exactly JSON; every other one is passed over (`Router::handleRequest`)."""
+    if request.headers.get("Content-Type") != "application/json":
+        return {}
+    given: Record = await request.json()
+    return given
+
+
 def _me(request: web.Request) -> int:
     return request.app[STATE].tokens[request.headers["Authorization"].partition(" ")[2]][0]
 
@@ -196,9 +204,9 @@ def _made(state: HighLevelState, made: Record | None, path: str) -> web.Response
 @routes.post(API + "/Assistance/Ticket")
 async def create(request: web.Request) -> web.Response:
     """Unknown fields are passed over, `team` among them."""
-    state, given = request.app[STATE], await request.json()
+    state, given = request.app[STATE], await _given(request)
     columns = {"entity": "entities_id", "category": "itilcategories_id", "request_type": "requesttypes_id"}
-    fields = {key: given[key] for key in ("name", "content", "type") if key in given}
+    fields: Record = {key: given[key] for key in ("name", "content", "type") if key in given}
     fields |= {column: given[key]["id"] for key, column in columns.items() if key in given}
     if "external_id" in given:
         fields["externalid"] = given["external_id"]
@@ -207,7 +215,7 @@ async def create(request: web.Request) -> web.Response:
 
 @routes.patch(API + r"/Assistance/Ticket/{id:\d+}")
 async def change(request: web.Request) -> web.Response:
-    state, row, given = request.app[STATE], _row(request), await request.json()
+    state, row, given = request.app[STATE], _row(request), await _given(request)
     status = given.get("status")
     changed = {"status": status["id"] if isinstance(status, dict) else status} if status else {}
     state.glpi.update("Ticket", row, changed, _me(request))
@@ -230,12 +238,12 @@ async def team(request: web.Request) -> web.Response:
 @routes.post(API + r"/Assistance/Ticket/{id:\d+}/TeamMember")
 async def join(request: web.Request) -> web.Response:
     """The role is only taken as a number, as before API 2.2."""
-    state, row, given = request.app[STATE], _row(request), await request.json()
+    state, row, given = request.app[STATE], _row(request), await _given(request)
     if state.team_fails or given["role"] != 1:
         state.team_fails -= 1
         return web.Response(status=500, text="")
     state.glpi.insert("Ticket_User", tickets_id=row["id"], users_id=given["id"], type=1)
-    return web.json_response(None, status=201)
+    return web.Response(status=201, content_type="application/json")
 
 
 # ---------------------------------------------------------------- timeline
@@ -263,7 +271,7 @@ async def timeline_item(request: web.Request) -> web.Response:
 @routes.post(API + r"/Assistance/Ticket/{id:\d+}/Timeline/Followup")
 async def add_followup(request: web.Request) -> web.Response:
     """`add_reopen` is none of the schema's fields; a closed ticket is a matter of rights."""
-    state, row, given = request.app[STATE], _row(request), await request.json()
+    state, row, given = request.app[STATE], _row(request), await _given(request)
     if row["status"] == 6 and not state.glpi.closed_takes:
         return _denied()
     fields = {"itemtype": "Ticket", "items_id": row["id"], "content": given.get("content")}

@@ -10,6 +10,8 @@ from inbox_ticketing.glpi.texts import one_line
 
 _TAG = re.compile(r"<[^>]*>")
 _WORD = re.compile(r"\w{5,}")
+_DATABASE = re.compile(r"\b(?:my)?sql", re.IGNORECASE)
+"""Words about an error of the database; the filters' RSQL is none."""
 NOT_FOUND = "ERROR_ITEM_NOT_FOUND"
 NO_RIGHT = "ERROR_RIGHT_MISSING"
 _LOGIN = {
@@ -45,7 +47,7 @@ def words_of(answer: Answer, private: str) -> str:
     words = one_line(_TAG.sub(" ", ". ".join(one for one in said if one)))[:300]
     if set(_WORD.findall(private.lower())).isdisjoint(_WORD.findall(words.lower())):
         return words
-    return "MySQL" if "sql" in words.lower() else ""
+    return "MySQL" if _DATABASE.search(words) else ""
 
 
 def _flat(detail: object) -> str:
@@ -88,7 +90,7 @@ def raise_for(answer: Answer, where: str, *, write: bool, private: str = "") -> 
 
 
 def _is_refusal(answer: Answer, words: str) -> bool:
-    if "sql" in words.lower():  # what a plug-in was to add is missing, and the rest may stand
+    if _DATABASE.search(words):  # what a plug-in was to add is missing, and the rest may stand
         return False
     return answer.status == 400 or (answer.status == 500 and str(answer.part("title")).startswith("Failed to "))
 
