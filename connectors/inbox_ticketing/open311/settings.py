@@ -3,24 +3,12 @@
 from __future__ import annotations
 
 from typing import Annotated, Literal, Self
-from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, StringConstraints, model_validator
+from pydantic import Field, StringConstraints, model_validator
 
 from inbox_daemon.model import TicketState
-from inbox_daemon.plugins import PluginSettings, Secret
+from inbox_daemon.plugins import BaseUrl, PluginSettings, Secret
 
-
-def _http_url(value: str) -> str:
-    parts = urlsplit(value)
-    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
-        raise ValueError("give a web address such as https://311.ciudad.example/open311/v2, without ? or #")
-    if parts.username or parts.password:
-        raise ValueError("take the user and password out of the address; the key stands for them")
-    return value.rstrip("/")
-
-
-HttpUrl = Annotated[str, AfterValidator(_http_url)]
 Name = Annotated[str, StringConstraints(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
 Code = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
 Status = Annotated[str, StringConstraints(min_length=1, max_length=60, pattern=r"^[A-Z_]+$")]
@@ -46,7 +34,7 @@ DEFAULT_STATES: dict[str, TicketState] = {
 class Open311Settings(PluginSettings):
     """One `[destinations.NAME]` table of kind `open311`."""
 
-    url: HttpUrl = Field(description="Where GeoReport v2 is: what stands before /services.json.")
+    url: BaseUrl = Field(description="Where GeoReport v2 is: what stands before /services.json.")
     api_key: Secret = Field(description="Key for writing (and, where so configured, for reading).")
     reads_need_key: bool = Field(
         default=False, description="Send the key with look-ups, too: it then stands in the URL."
@@ -76,7 +64,7 @@ class Open311Settings(PluginSettings):
     media_hosts: tuple[Name, ...] = Field(
         default=(), max_length=20, description="Further hosts that files of answers may be fetched from."
     )
-    link_base: HttpUrl | None = Field(
+    link_base: BaseUrl | None = Field(
         default=None, description="Where agents' browsers reach a request: its id is put behind it."
     )
     look_back_days: int = Field(default=90, ge=1, le=3650, description="How far back a request is looked for.")

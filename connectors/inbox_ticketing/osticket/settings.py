@@ -3,31 +3,19 @@
 from __future__ import annotations
 
 from typing import Annotated
-from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, StringConstraints, model_validator
+from pydantic import Field, StringConstraints, model_validator
 
-from inbox_daemon.plugins import Secret
+from inbox_daemon.plugins import BaseUrl, Secret
 from inbox_ticketing._by_mail.settings import CaseMailSettings, Recipient
 
-
-def _http_url(value: str) -> str:
-    parts = urlsplit(value)
-    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
-        raise ValueError("give a web address such as https://soporte.obras.example, without ? or #")
-    if parts.username or parts.password:
-        raise ValueError("take the user and password out of the address; the key stands for them")
-    return value.rstrip("/")
-
-
-HttpUrl = Annotated[str, AfterValidator(_http_url)]
 Ending = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]{1,10}$", to_lower=True)]
 
 
 class OsTicketSettings(CaseMailSettings):
     """One `[destinations.NAME]` table of kind `osticket`."""
 
-    url: HttpUrl = Field(description="Where osTicket is, without /api.")
+    url: BaseUrl = Field(description="Where osTicket is, without /api.")
     key: Secret = Field(description="API key, made for this machine's address and with the right to create tickets.")
     to: Recipient = Field(description="A system address of osTicket: it decides on the department.")
     file_types: tuple[Ending, ...] = Field(

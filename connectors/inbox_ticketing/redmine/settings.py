@@ -3,24 +3,12 @@
 from __future__ import annotations
 
 from typing import Annotated, Literal
-from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, StringConstraints
+from pydantic import Field, StringConstraints
 
 from inbox_daemon.model import TicketState
-from inbox_daemon.plugins import PluginSettings, Secret
+from inbox_daemon.plugins import BaseUrl, PluginSettings, Secret
 
-
-def _http_url(value: str) -> str:
-    parts = urlsplit(value)
-    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
-        raise ValueError("give a web address such as https://redmine.obras.example, without ? or #")
-    if parts.username or parts.password:
-        raise ValueError("take the user and password out of the address; the key stands for them")
-    return value.rstrip("/")
-
-
-HttpUrl = Annotated[str, AfterValidator(_http_url)]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\r\n]+$")]
 Identifier = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,99}$")]
 Number = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]{0,8}$")]
@@ -40,7 +28,7 @@ DEFAULT_STATES: dict[str, TicketState] = {
 class RedmineSettings(PluginSettings):
     """One `[destinations.NAME]` table of kind `redmine`."""
 
-    url: HttpUrl = Field(description="Where Redmine is, with its sub-path if it has one.")
+    url: BaseUrl = Field(description="Where Redmine is, with its sub-path if it has one.")
     key: Secret = Field(description="API access key of the service account.")
     account: Name = Field(description="Login of the service account; what it wrote is ours and never goes back out.")
     project: Identifier = Field(description="Identifier of the project in which issues are opened.")
@@ -70,7 +58,7 @@ class RedmineSettings(PluginSettings):
         default_factory=lambda: dict(DEFAULT_STATES),
         description="Meaning of each status by its name; one that is not named is closed or in_progress.",
     )
-    link_base: HttpUrl | None = Field(
+    link_base: BaseUrl | None = Field(
         default=None, description="Where agents' browsers reach Redmine, when that is not `url`."
     )
     hint_secret: Secret | None = Field(

@@ -3,24 +3,12 @@
 from __future__ import annotations
 
 from typing import Annotated, Literal
-from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, StringConstraints
+from pydantic import Field, StringConstraints
 
 from inbox_daemon.model import TicketState
-from inbox_daemon.plugins import PluginSettings, Secret
+from inbox_daemon.plugins import BaseUrl, PluginSettings, Secret
 
-
-def _http_url(value: str) -> str:
-    parts = urlsplit(value)
-    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
-        raise ValueError("give a web address such as https://tickets.salud.example, without ? or #")
-    if parts.username or parts.password:
-        raise ValueError("take the user and password out of the address; the token stands for them")
-    return value.rstrip("/")
-
-
-HttpUrl = Annotated[str, AfterValidator(_http_url)]
 FieldName = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^{}'\"\\\r\n]+$")]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^'\"\\\r\n]+$")]
 DEFAULT_STATES: dict[str, TicketState] = {
@@ -37,7 +25,7 @@ DEFAULT_STATES: dict[str, TicketState] = {
 class RequestTrackerSettings(PluginSettings):
     """One `[destinations.NAME]` table of kind `request_tracker`."""
 
-    url: HttpUrl = Field(description="Where Request Tracker is, without /REST/2.0.")
+    url: BaseUrl = Field(description="Where Request Tracker is, without /REST/2.0.")
     token: Secret = Field(description="Authentication token of the service account.")
     account: Name = Field(description="Name of the service account; what it wrote is ours and never goes back out.")
     queue: Name = Field(description="Queue in which tickets are opened.")
@@ -48,7 +36,7 @@ class RequestTrackerSettings(PluginSettings):
     requestor_fallback: str = Field(
         default="", description="Requestor of tickets of citizens whose address is unknown or not granted; empty: none."
     )
-    mail_gate_url: HttpUrl | None = Field(
+    mail_gate_url: BaseUrl | None = Field(
         default=None,
         description="The mail gate (…/REST/1.0/NoAuth/mail-gateway). Makes the citizen the author of what they add.",
     )
@@ -60,7 +48,7 @@ class RequestTrackerSettings(PluginSettings):
     states: dict[str, TicketState] = Field(
         default_factory=lambda: dict(DEFAULT_STATES), description="Meaning of each status of the queue's lifecycle."
     )
-    link_base: HttpUrl | None = Field(
+    link_base: BaseUrl | None = Field(
         default=None, description="Where agents' browsers reach Request Tracker, when that is not `url`."
     )
     hint_secret: Secret | None = Field(

@@ -7,16 +7,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, StringConstraints
 
-from inbox_daemon.plugins import PluginSettings, Secret
-
-
-def _http_url(value: str) -> str:
-    parts = urlsplit(value)
-    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.fragment:
-        raise ValueError("give a web address such as https://sistema.salud.example/inbox/events, without #")
-    if parts.username or parts.password:
-        raise ValueError("take the user and password out of the address; the signature stands for them")
-    return value
+from inbox_daemon.plugins import PluginSettings, Secret, WebAddress
 
 
 def _without_query(value: str) -> str:
@@ -25,15 +16,14 @@ def _without_query(value: str) -> str:
     return value
 
 
-HttpUrl = Annotated[str, AfterValidator(_http_url)]
-LookUpUrl = Annotated[str, AfterValidator(_http_url), AfterValidator(_without_query)]
+LookUpUrl = Annotated[WebAddress, AfterValidator(_without_query)]
 Name = Annotated[str, StringConstraints(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
 
 
 class WebhookSettings(PluginSettings):
     """One `[destinations.NAME]` table of kind `webhook`."""
 
-    url: HttpUrl = Field(description="Where events are posted.", repr=False)
+    url: WebAddress = Field(description="Where events are posted.", repr=False)
     read_url: LookUpUrl | None = Field(
         default=None, description="Where tickets and answers are looked up; without it nothing comes back."
     )

@@ -3,21 +3,11 @@
 from __future__ import annotations
 
 from typing import Annotated, Literal
-from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, StringConstraints
 
 from inbox_daemon.model import TicketState
-from inbox_daemon.plugins import PluginSettings, Secret
-
-
-def _http_url(value: str) -> str:
-    parts = urlsplit(value)
-    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
-        raise ValueError("give a web address such as https://zammad.obras.example, without ? or #")
-    if parts.username or parts.password:
-        raise ValueError("take the user and password out of the address; the token stands for them")
-    return value.rstrip("/")
+from inbox_daemon.plugins import BaseUrl, PluginSettings, Secret
 
 
 def _own_attribute(value: str) -> str:
@@ -27,7 +17,6 @@ def _own_attribute(value: str) -> str:
 
 
 _BUILT_IN = frozenset({"number", "title", "note", "state", "priority", "group", "customer", "owner", "tags", "type"})
-HttpUrl = Annotated[str, AfterValidator(_http_url)]
 Attribute = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,98}[a-z0-9]$"), AfterValidator(_own_attribute)]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\r\n\x00]+$")]
 DEFAULT_STATES: dict[str, TicketState] = {
@@ -44,7 +33,7 @@ DEFAULT_STATES: dict[str, TicketState] = {
 class ZammadSettings(PluginSettings):
     """One `[destinations.NAME]` table of kind `zammad`."""
 
-    url: HttpUrl = Field(description="Where Zammad is, without /api/v1.")
+    url: BaseUrl = Field(description="Where Zammad is, without /api/v1.")
     token: Secret = Field(description="Access token of the service account; what it wrote never goes back out.")
     group: Name = Field(description="Group in which tickets are opened, by its full name (Obras::Alumbrado).")
     reference_field: Attribute = Field(
@@ -78,7 +67,7 @@ class ZammadSettings(PluginSettings):
     pending_days: int = Field(
         default=7, ge=1, le=365, description="How far ahead a ticket set to a pending state is put on the calendar."
     )
-    link_base: HttpUrl | None = Field(
+    link_base: BaseUrl | None = Field(
         default=None, description="Where agents' browsers reach Zammad, when that is not `url`."
     )
     hint_secret: Secret | None = Field(

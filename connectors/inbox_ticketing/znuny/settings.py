@@ -4,33 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, Field, StringConstraints
+from pydantic import Field, StringConstraints
 
 from inbox_daemon.model import TicketState
-from inbox_daemon.plugins import PluginSettings, Secret
+from inbox_daemon.plugins import BaseUrl, PluginSettings, Secret, ZoneName
 
-
-def _http_url(value: str) -> str:
-    parts = urlsplit(value)
-    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
-        raise ValueError("give a web address such as https://tickets.salud.example, without ? or #")
-    if parts.username or parts.password:
-        raise ValueError("take the user and password out of the address; `account` and `password` stand for them")
-    return value.rstrip("/")
-
-
-def _zone(value: str) -> str:
-    try:
-        ZoneInfo(value)
-    except (ZoneInfoNotFoundError, ValueError) as error:
-        raise ValueError("give a time zone such as UTC or America/Argentina/Cordoba") from error
-    return value
-
-
-HttpUrl = Annotated[str, AfterValidator(_http_url)]
-Zone = Annotated[str, AfterValidator(_zone)]
 FieldName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]{1,200}$")]
 """Only these characters are allowed in the search by `DynamicField_NAME`; the administration page allows no others."""
 Name = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\r\n\x00]+$")]
@@ -53,7 +32,7 @@ DEFAULT_STATES: dict[str, TicketState] = {
 class ZnunySettings(PluginSettings):
     """One `[destinations.NAME]` table of kind `znuny`."""
 
-    url: HttpUrl = Field(description="Where it is: a host alone (then /znuny or /otobo follows), or with its path.")
+    url: BaseUrl = Field(description="Where it is: a host alone (then /znuny or /otobo follows), or with its path.")
     product: Literal["znuny", "otobo"] = Field(
         default="znuny", description="Which of the two: the path below a bare host, and the name in messages."
     )
@@ -91,8 +70,10 @@ class ZnunySettings(PluginSettings):
         default=("SendAnswer", "EmailAgent", "AddNote"),
         description="Kinds of history entry of agents' articles that may go to citizens, where visible to customers.",
     )
-    time_zone: Zone = Field(default="UTC", description="OTRSTimeZone or OTOBOTimeZone: the interface tells no zone.")
-    link_base: HttpUrl | None = Field(
+    time_zone: ZoneName = Field(
+        default="UTC", description="OTRSTimeZone or OTOBOTimeZone: the interface tells no zone."
+    )
+    link_base: BaseUrl | None = Field(
         default=None, description="Where agents' browsers reach it, with its path, when that is not `url`."
     )
     hint_user: Name = Field(default="inbox", description="User name of the hints (Basic authentication).")

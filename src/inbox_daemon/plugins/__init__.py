@@ -28,11 +28,12 @@ from inbox_daemon.plugins.channel import (
 )
 from inbox_daemon.plugins.context import Context, Mail
 from inbox_daemon.plugins.files import read_stored
-from inbox_daemon.plugins.settings import PluginSettings, Secret
+from inbox_daemon.plugins.settings import BaseUrl, PluginSettings, Secret, WebAddress, ZoneName
 from inbox_daemon.plugins.ticketing import Capabilities, Notifying, TicketingAdapter, TicketingPlugin
 
 __all__ = [
     "Answer",
+    "BaseUrl",
     "Caller",
     "Capabilities",
     "Case",
@@ -58,8 +59,10 @@ __all__ = [
     "TicketingAdapter",
     "TicketingPlugin",
     "Watching",
+    "WebAddress",
     "WebhookAnswer",
     "WebhookRequest",
+    "ZoneName",
     "no_json",
     "raise_if_failing",
     "read_stored",

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler
+from pydantic import AfterValidator, BaseModel, ConfigDict, GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
 
@@ -12,6 +14,37 @@ class PluginSettings(BaseModel):
     """Root of every plug-in's settings model: frozen, and an unknown key is a mistake."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
+
+
+def _web_address(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.fragment:
+        raise ValueError("give a web address such as https://tickets.obras.example, without #")
+    if parts.username or parts.password:
+        raise ValueError("take the user and password out of the address; other keys stand for them")
+    return value
+
+
+def _base_url(value: str) -> str:
+    if urlsplit(value).query:
+        raise ValueError("give the address without ?: more is put behind it")
+    return value.rstrip("/")
+
+
+def _zone_name(value: str) -> str:
+    try:
+        ZoneInfo(value)
+    except (OSError, ValueError, KeyError) as error:
+        raise ValueError("give a time zone by its name, such as UTC or America/Argentina/Cordoba") from error
+    return value
+
+
+WebAddress = Annotated[str, AfterValidator(_web_address)]
+"""An address over http or https without user, password or fragment, as it was given."""
+BaseUrl = Annotated[WebAddress, AfterValidator(_base_url)]
+"""One that paths are put behind: no query, and no slash at its end."""
+ZoneName = Annotated[str, AfterValidator(_zone_name)]
+"""The name of a time zone that this machine knows."""
 
 
 class Secret:
