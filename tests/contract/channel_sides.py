@@ -10,17 +10,21 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Any, Literal, Protocol
 
+from inbox_channels.facebook.settings import FacebookSettings
 from inbox_channels.whatsapp.settings import WhatsAppSettings
 from inbox_daemon.mailing import Mailer
 from inbox_daemon.model import Handle, Proof
 from inbox_daemon.plugins import Channel, ChannelPlugin, PluginSettings
 from inbox_daemon.settings import Smtp
 from support.contexts import lend_context
+from support.facebook_fake import PageFake, run_page
+from support.facebook_fake_book import ACCOUNT_ID, PAGE_ID
 from support.graph_fake import Fault, GraphFake, run_graph
 from support.smtp_sink import HANG_UP, Sink, mail_sink
 
 PHONE = Handle(kind="phone", value="+5493624000001")
 ADDRESS = Handle(kind="email", value="ana@correo.test")
+PERSON = Handle(kind="psid", value="7001", scope=PAGE_ID)
 
 Trouble = Literal["unreachable", "refused", "lost", "locked"]
 """unreachable: nothing can have been taken. refused: this portion never will be. lost: taken, and the answer that says
@@ -84,6 +88,42 @@ class WhatsAppSide:
 
 
 @dataclass
+class FacebookSide:
+    """A page at the fake Graph API, to which the citizen has just written."""
+
+    channel: Channel
+    page: PageFake
+    citizen: Handle = PERSON
+    others: Sequence[Handle] = (
+        replace(PERSON, scope="100000000000099"),
+        replace(PERSON, value="7002", proof=Proof.HINT),
+        Handle(kind="igsid", value="7003", scope=ACCOUNT_ID),
+        ADDRESS,
+    )
+
+    def texts(self) -> Sequence[str]:
+        """See `Side.texts`."""
+        return [one.text for one in self.page.sent]
+
+    def marks(self) -> Sequence[str]:
+        """See `Side.marks`."""
+        return [one.tag for one in self.page.sent]
+
+    def trouble(self, kind: Trouble) -> None:
+        """See `Side.trouble`."""
+        faults = {
+            "unreachable": Fault(code=613),
+            "refused": Fault(code=551),
+            "lost": Fault(status=502, raw=b"", done=True),
+            "locked": Fault(code=190),
+        }
+        self.page.fail("send", faults[kind])
+
+    def heal(self) -> None:
+        """See `Side.heal`: a fault befalls one call only."""
+
+
+@dataclass
 class EmailSide:
     """A mailbox whose answers go to a mail server of the tests."""
 
@@ -130,6 +170,17 @@ async def _whatsapp(plugin: Plugin, settings: PluginSettings) -> AsyncIterator[S
 
 
 @asynccontextmanager
+async def _facebook(plugin: Plugin, settings: PluginSettings) -> AsyncIterator[Side]:
+    assert isinstance(settings, FacebookSettings)
+    fake = PageFake(app_secret=settings.app_secret.reveal(), token=settings.page_token.reveal())
+    async with run_page(fake), lend_context() as context:
+        fake.write(PERSON.value, "Hola")
+        channel = plugin.build(settings.model_copy(update={"graph_url": fake.url}), context)
+        yield FacebookSide(channel=channel, page=fake)
+        await channel.aclose()
+
+
+@asynccontextmanager
 async def _email(plugin: Plugin, settings: PluginSettings) -> AsyncIterator[Side]:
     async with mail_sink() as sink, lend_context() as context:
         smtp = {"host": "127.0.0.1", "port": sink.port, "tls": "none", "from_address": "mesa@organismo.example"}
@@ -142,5 +193,6 @@ async def _email(plugin: Plugin, settings: PluginSettings) -> AsyncIterator[Side
 
 SIDES: dict[str, Callable[[Plugin, PluginSettings], AbstractAsyncContextManager[Side]]] = {
     "whatsapp": _whatsapp,
+    "facebook": _facebook,
     "email": _email,
 }

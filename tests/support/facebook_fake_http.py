@@ -172,15 +172,15 @@ class _Door:
     async def upload(self, request: web.Request) -> web.StreamResponse:
         form = await request.post()
         part, described = form.get("filedata"), json.loads(str(form.get("message", "{}")))
+        if not isinstance(part, web.FileField) or "attachment" not in described:
+            return error_answer(100, subcode=2018047)
+        with part.file:
+            content = part.file.read()
         fault = await self._do("upload", request, described)
         if not isinstance(fault, Fault):
             return fault
-        if not isinstance(part, web.FileField) or "attachment" not in described:
-            return error_answer(100, subcode=2018047)
         if (form.get("platform") == "instagram") != (self._fake.platform == "instagram"):
             return error_answer(100)
-        with part.file:
-            content = part.file.read()
         name = f"88{len(self._fake.uploads):06d}"
         self._fake.uploads[name] = (described["attachment"]["type"], part.filename, content)
         return self._json({"attachment_id": name})

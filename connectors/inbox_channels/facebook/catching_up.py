@@ -35,6 +35,8 @@ LONGEST_WALK = 10
 """Pages of one conversation's messages, or one post's comments, that are read in one go."""
 ALWAYS = 30
 """So many of the newest posts are looked through even where Meta says that they are unchanged."""
+LOST = timedelta(days=7)
+"""So far back is looked where the stored position can't be read."""
 NEAR_LIMIT = 80
 """Percent of the limit of calls from which on we wait for the next turn: answers need calls too."""
 
@@ -79,7 +81,8 @@ class CatchingUp:
     async def poll(self, cursor: Cursor | None) -> Page:
         """The next page of the sweep under way, or the first of a new one. Raises `EdgeError`."""
         now = self._context.now()
-        at = position.read(cursor, now - timedelta(days=self._settings.catch_up_days))
+        days = timedelta(days=self._settings.catch_up_days)
+        at = position.read(cursor, now - days, now - max(days, LOST))
         found = _Found()
         if at.source is None:
             found.notices.append(await self._subscription.keep())

@@ -64,27 +64,35 @@ class Position:
         return Cursor(orjson.dumps(made).decode())
 
 
-def read(cursor: Cursor | None, first: datetime) -> Position:
-    """The position in `cursor`; at first contact, or where it can't be read, from `first` on."""
+def read(cursor: Cursor | None, first: datetime, lost: datetime) -> Position:
+    """The position in `cursor`; at first contact from `first` on, and from `lost` on where it can't be read.
+
+    What was seen already and comes again by that is known for the same.
+    """
+    if cursor is None:
+        return Position(messages=first, comments=first)
     try:
-        found = orjson.loads(cursor or "{}")
-        marks = Position(messages=_moment(found, "messages", first), comments=_moment(found, "comments", first))
+        found = orjson.loads(cursor)
+        marks = Position(messages=_moment(found, "messages"), comments=_moment(found, "comments"))
         sweep = child(found, "sweep")
         if word(sweep, "source") not in ("messages", "comments"):
             return marks
         return replace(
             marks,
             source="comments" if sweep["source"] == "comments" else "messages",
-            began=datetime.fromisoformat(sweep["began"]),
+            began=_moment(sweep, "began"),
             after=word(sweep, "after"),
             seen=int(sweep.get("seen") or 0),
         )
     except (ValueError, KeyError, TypeError, AttributeError):
-        return Position(messages=first, comments=first)
+        return Position(messages=lost, comments=lost)
 
 
-def _moment(found: Json, key: str, first: datetime) -> datetime:
-    return datetime.fromisoformat(found[key]) if found.get(key) else first
+def _moment(found: Json, key: str) -> datetime:
+    moment = datetime.fromisoformat(found[key])
+    if moment.tzinfo is None:
+        raise ValueError(key)
+    return moment
 
 
 def time_of(row: Json, *keys: str) -> datetime | None:

@@ -70,7 +70,7 @@ class FacebookSettings(PluginSettings):
         description="Meta has granted Human Agent: what a person writes may be sent for 7 days, not only 24 hours.",
     )
     comments: bool = Field(
-        True, description="Whether catching up looks through the comments and posts of visitors as well."
+        True, description="Comments and visitors' posts become messages, are subscribed to and caught up with."
     )
     public_answer: str = Field(
         "",
