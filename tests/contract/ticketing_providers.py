@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 import pytest
 
 from contract.glpi_provider import glpi_10, glpi_11
+from contract.glpi_v2_provider import glpi_v2
 from contract.mail_provider import to_an_office
 from contract.memory_provider import MEMORY_CAPABILITIES, in_memory
 from contract.open311_provider import to_a_city
@@ -86,6 +87,7 @@ PROVIDERS = (
     Provider(name="ticketbook", open=over_a_file, capabilities=ticketbook.capabilities, network=False, rich=False),
     Provider(name="glpi-10", open=glpi_10, capabilities=glpi.capabilities, hints=True, lies=True),
     Provider(name="glpi-11", open=glpi_11, capabilities=glpi.capabilities, hints=True, lies=True),
+    Provider(name="glpi-v2", open=glpi_v2, capabilities=glpi.capabilities, hints=True, lies=True),
 )
 MEMORY = Provider(name="memory", open=in_memory, capabilities=MEMORY_CAPABILITIES, network=False, hints=True)
 """Answers from it are told to the pipeline under test, so that it has to keep the same contract about them."""

@@ -49,7 +49,8 @@ class Finder:
                 told="hay dos casos con la misma referencia en GLPI",
             )
         for row in found.values():
-            await self._speech.complete(row.id)  # an opening may have ended half way
+            if not row.state.ends:
+                await self._speech.complete(row.id)  # an opening may have ended half way
             return self.ticket_of(row)
         return None
 
