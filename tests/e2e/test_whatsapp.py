@@ -1,0 +1,147 @@
+"""What only WhatsApp has, through the whole process: a hidden number that is shared, the read mark, the standing.
+
+With the process killed while answers go out.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from e2e.world import HOOK, case_of, meta, now, office, page, submit
+from support.daemon import Daemon, eventually
+from support.graph_fake import Fate, Fault, GraphFake
+from support.graph_fake_citizens import SECRET, WABA_ID, Phone, sign
+
+MORE = f"""
+pair_seconds = 0
+account_id = "{WABA_ID}"
+answer_template = "hay_respuesta"
+ask_for_number = true
+"""
+ANSWERS = """
+[answers]
+grace_seconds = 0.2
+report_seconds = 0
+[notices]
+acknowledgement = true
+on_paid_channels = true
+"""
+
+
+@pytest.fixture
+def graph() -> Iterator[GraphFake]:
+    with meta(running=True, app_secret=SECRET) as fake:
+        fake.account.templates = [
+            {"name": "hay_respuesta", "language": "es_AR", "status": "APPROVED", "category": "UTILITY"}
+        ]
+        yield fake
+
+
+def running(home: Path, graph: GraphFake) -> Daemon:
+    """A daemon at this Meta; not started yet."""
+    daemon = office(home, graph=graph.url, follow=0.3)
+    text = daemon.config.read_text("utf-8").replace("graph_url =", f"{MORE.strip()}\ngraph_url =", 1)
+    daemon.config.write_text(text.replace("[channels.whatsapp-centro]", f"{ANSWERS}[channels.whatsapp-centro]", 1))
+    return daemon
+
+
+def at_meta(graph: GraphFake, daemon: Daemon) -> None:
+    """Enter the daemon's address at Meta."""
+    graph.webhook = f"http://127.0.0.1:{daemon.public_port}{HOOK}"
+
+
+def shows(graph: GraphFake, phone: Phone, words: str) -> None:
+    """Wait until a phone shows these words."""
+    eventually(lambda: any(words in one.text for one in graph.inbox(phone)), seconds=20)
+
+
+def test_a_hidden_number_is_asked_for_shared_and_answered_to_and_the_word_is_shown_as_read(
+    tmp_path: Path, graph: GraphFake
+) -> None:
+    hidden = Phone(bsuid="AR.9077", name="Nadia Oculta", username="nadia.9")
+    shown = Phone(number="5493624000977", bsuid="AR.9077", name="Nadia Oculta")
+    with running(tmp_path, graph) as daemon:
+        at_meta(graph, daemon)
+        graph.write(hidden.text("Quiero un turno", at=now()))
+        eventually(lambda: graph.inbox(hidden), seconds=20)
+        [asked] = graph.inbox(hidden)
+        assert (asked.asks, asked.to, graph.marked) == (True, "AR.9077", [])  # no person has read it yet
+        graph.write(hidden.share("5493624000977", asked.wamid, at=now()))
+        eventually(lambda: daemon.sql("SELECT 1 FROM handle WHERE value = '+5493624000977'"), seconds=20)
+        assert daemon.sql("SELECT count(DISTINCT citizen_id) FROM handle") == [(1,)]
+        graph.write(hidden.text("¿Para cuándo?", at=now() + timedelta(seconds=1), id="wamid.LAST"))
+        path, seen = case_of(daemon, shown, entries=3)
+        assert submit(daemon, f"{path}/answer", text="Mañana a las 8.", once=seen.once).status in {200, 303}
+        shows(graph, shown, "Mañana a las 8.")
+        eventually(lambda: graph.marked, seconds=10)
+        assert set(graph.marked) <= {"wamid.LAST"}
+        eventually(lambda: "leída" in page(daemon, path).html.casefold(), seconds=20)
+        assert [line["balance"] for line in daemon.books()] == [0]
+
+
+def test_kills_while_answers_go_out_send_none_twice_and_lose_no_state(tmp_path: Path, graph: GraphFake) -> None:
+    """Meta takes its time, tells states early and twice, and loses answers; the process dies five times meanwhile."""
+    people = [Phone(number=f"54936240009{n:02}", bsuid=f"AR.91{n:02}", name=f"Vecina {n}") for n in range(6)]
+
+    def trouble(call: str, message: Any) -> Fault | None:
+        if call != "send" or message.get("type") != "text":
+            return None
+        number = int(str(message.get("to"))[-2:])
+        return [None, Fault(wait_seconds=0.4), Fault(status=502, raw=b"", done=True)][number % 3]
+
+    with running(tmp_path, graph) as daemon:
+        at_meta(graph, daemon)
+        graph.write(*[phone.text("Hola", at=now()) for phone in people])
+        pages = {phone.key: case_of(daemon, phone) for phone in people}
+        daemon.settled(seconds=40, messages=len(people))
+        before = len(graph.accepted)
+        graph.trouble = trouble
+        graph.fate_of = lambda one: Fate(before_answer=1, doubled=True, states=("delivered", "sent", "read"))
+        for phone in people:
+            path, seen = pages[phone.key]
+            words = f"Respuesta para {phone.name}"
+            assert submit(daemon, f"{path}/answer", text=words, once=seen.once).status in {200, 303}
+        for _ in range(5):
+            time.sleep(0.35)
+            daemon.kill()
+            daemon.start()
+            at_meta(graph, daemon)
+        eventually(lambda: not graph.untold, seconds=30)
+
+        def all_told() -> bool:
+            return all("leída" in page(daemon, pages[one.key][0]).html.casefold() for one in people)
+
+        eventually(all_told, seconds=60)
+        sent = [one for one in graph.accepted[before:] if one.text.startswith("Respuesta para")]
+        assert sorted(one.text for one in sent) == sorted(f"Respuesta para {one.name}" for one in people)
+        assert [line["balance"] for line in daemon.books()] == [0]
+        assert "Traceback" not in daemon.log.read_text("utf-8")
+
+
+def test_what_meta_says_of_the_template_shows_in_the_status_and_is_put_right(tmp_path: Path, graph: GraphFake) -> None:
+    def news(event: str, at: int) -> bytes:
+        value = {"event": event, "message_template_name": "hay_respuesta", "message_template_language": "es_AR"}
+        change = {"field": "message_template_status_update", "value": value}
+        return json.dumps({"entry": [{"id": WABA_ID, "time": at, "changes": [change]}]}).encode()
+
+    with running(tmp_path, graph) as daemon:
+
+        def template() -> list[dict[str, Any]]:
+            notices = daemon.status()["channels"]["whatsapp-centro"]["notices"]
+            return [one for one in notices if one["topic"] == "template"]
+
+        eventually(template, seconds=20)
+        assert [one["grave"] for one in template()] == [False]
+        later = int(now().timestamp()) + 1
+        for event, grave in (("PAUSED", True), ("APPROVED", False)):
+            content = news(event, later)
+            assert daemon.post(HOOK, content, sign(content)) == 200
+            eventually(lambda grave=grave: [one["grave"] for one in template()] == [grave], seconds=10)
+            later += 1
