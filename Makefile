@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help demo test check conformance bench format lock clean
+.PHONY: help demo test check conformance live bench format lock clean
 
 help:            ## show this list
 	@sed -n 's/^\([a-z]*\): .*## /  make \1\t/p' $(MAKEFILE_LIST)
@@ -24,6 +24,11 @@ check: $(READY)  ## ruff, mypy strict, import contracts
 
 conformance: $(READY) ## play the contract suite over every ticketing adapter: connectors/CONFORMANCE.md
 	@$(BIN)/python tests/contract/conformance.py $(CONFORMANCE_ARGS)
+
+live: $(READY)   ## try one destination of your configuration for real: DEST=name [CONFIG=path] [ANSWER=seconds] [LIMITS=1]
+	@test -n "$(DEST)" || { echo "say which destination: make live DEST=name" >&2; exit 64; }
+	@$(BIN)/python tests/live "$(DEST)" $(if $(CONFIG),--config "$(CONFIG)") $(if $(ANSWER),--answer "$(ANSWER)") \
+	  $(if $(PATIENCE),--patience "$(PATIENCE)") $(if $(LIMITS),--limits)
 
 bench: $(READY)  ## durable acknowledgements as a ratio to a no-op handler, start-up time, memory
 	@$(BIN)/python tests/load/bench.py

@@ -22,6 +22,8 @@ the capability sheet, or what the column's far side has (both below), says that 
 A column in bold was played against the product itself, started on the test machine; any other against the fakes of
 `tests/support`, or without a far side where the adapter has none. An adapter is *supported* only when every scenario
 passed in every one of its columns; figures count every column.
+
+Where only a fake was to be had, [`make live`](README.md#against-a-real-installation) says what is other in a real one.
 """
 
 

@@ -1,0 +1,1 @@
+"""`make live`: a configured destination against the real installation. A program: `make test` has no part in it."""
