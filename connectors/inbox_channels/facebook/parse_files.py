@@ -129,7 +129,8 @@ def address(part: Json) -> str:
 
 def web_address(given: str) -> str:
     """`given` where it is an address of the web, else nothing."""
-    return given if _host(given) else ""
+    url = given.strip()
+    return url if _host(url) else ""
 
 
 def is_file_address(url: str) -> bool:
