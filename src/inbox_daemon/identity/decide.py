@@ -71,6 +71,7 @@ class Row(StrEnum):
     NEW = "new"
     CHANGE = "change"
     LATE_CHANGE = "late_change"
+    LEARNED = "learned"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -219,6 +220,23 @@ def decide_change(change: HandleChanged, known: Iterable[Known], *, rules: Rules
         suggestions=_each_once(
             tuple(Suggestion(citizen=k.citizen, reason=f"held the new {k.handle.kind} until now") for k in foreign)
         ),
+    )
+
+
+def decide_learned(
+    citizen: CitizenId, answered: str, learned: Sequence[Handle], known: Iterable[Known], *, rules: Rules = Rules()
+) -> Decision:
+    """Decide on what a channel told when it took an answer to `citizen`: under which further handles it knows them.
+
+    `answered` is the kind of handle that was answered, `known` tells of the `learned` ones in canonical form. What
+    nobody holds goes to the citizen; what somebody else holds stays there, as a suggestion: they wrote first under it.
+    """
+    return _decision(
+        Row.LEARNED,
+        citizen,
+        tuple(_proven(learned, rules)),
+        {k.handle: k for k in known},
+        f"told by the channel when it took an answer to a {answered}",
     )
 
 

@@ -26,10 +26,11 @@ from inbox_daemon.pipeline.sending import Sending, load, reply_of, standing
 from inbox_daemon.pipeline.texts import Texts
 from inbox_daemon.plugins import Replying
 from inbox_daemon.retry import Decision, Policy, backoff
-from inbox_daemon.store import outbox, portions, replies
+from inbox_daemon.store import outbox, portions, replies, targets
 from inbox_daemon.store.database import Database
 from inbox_daemon.store.outbox import Step
 from inbox_daemon.store.portions import Planned
+from inbox_daemon.store.targets import Target
 
 T = TypeVar("T")
 
@@ -233,8 +234,12 @@ class Answering:
 
     async def _is_closed(self, sending: Sending) -> bool:
         assert sending.target is not None
-        until = self._channel.window(sending.target.handle, sending.target.last_at).open_until
-        return until is not None and until <= datetime.now(UTC)
+        return not self._is_open(sending.target)
+
+    def _is_open(self, where: Target) -> bool:
+        """Whether a free answer may go there now."""
+        until = self._channel.window(where.handle, where.last_at).open_until
+        return until is None or until > datetime.now(UTC)
 
     async def _wait_for_citizen(self, sending: Sending, begin: Callable[[], None]) -> None:
         """The time for free answers is over: the approved template goes once, and the answer when they write."""
@@ -243,6 +248,10 @@ class Answering:
         template = self._channel.window(where.handle, where.last_at).template
         if not sending.is_answer:
             await self._run(lambda c: self._detours.drop(c, sending.step, "too late for a notice"))
+            return
+        learned = await self._database.read(lambda c: targets.learned(c, where))
+        if learned is not None and learned.last_at is not None and self._is_open(learned):
+            await self._run(lambda c: self._detours.go_on(c, sending, learned))
             return
         if template is None:
             await self._run(lambda c: self._detours.shut(c, sending))
@@ -306,8 +315,13 @@ class Answering:
             self._log.warning("portion.refused", step=step.key, reason=str(error))
             await self._run(lambda c: portions.refused(c, portion.id, reason))
             raise
-        await self._run(lambda c: portions.accepted(c, portion.id, sent.id, sent.state))
+        await self._run(lambda c: self._sent(c, sending, portion, sent))
         self._log.info("portion.sent", step=step.key, portion=portion.number, route=portion.route)
+
+    def _sent(self, connection: Connection, sending: Sending, portion: Row[Any], sent: Sent) -> None:
+        assert sending.target is not None
+        self._detours.learn(connection, sending.target, sent.learned)
+        portions.accepted(connection, portion.id, sent.id, sent.state)
 
     async def _finish(self, sending: Sending) -> None:
         """All portions are out (or one has failed since): the step is done, and the ticket is told how far it is."""

@@ -73,12 +73,14 @@ def load(connection: Connection, step: Step) -> Sending:
     if leader.handle_id is not None and leader.instance is not None:
         target = targets.at(connection, leader.instance, leader.handle_id)
     rows = portions.latest(portions.of_step(connection, step.id))
-    begun = next((row for row in rows if row.template is None and row.state in _BEGUN), None)
-    if begun is not None:  # what has gone, or may have, goes on to where it went, wherever the citizen writes now
-        target = targets.at(connection, begun.instance, begun.handle_id)
+    begun = [row for row in rows if row.template is None and row.state in _BEGUN]
+    if begun:  # what has gone, or may have, goes on to where it is aimed, wherever the citizen writes now
+        onward = next((row for row in rows if row.template is None and row.state == "planned"), begun[0])
+        target = targets.at(connection, onward.instance, onward.handle_id)
     said, thread, route = None, list[str](), []
     if target is not None:
-        route = [row for row in rows if (row.instance, row.handle_id) == (target.instance, target.handle_id)]
+        ways = {_place(target), *((row.instance, row.handle_id) for row in begun)}
+        route = [row for row in rows if (row.instance, row.handle_id) in ways]
         said = conversations.last_said(connection, conversation.id, target.instance)
         before = [] if said is None else conversations.external_ids(connection, conversation.id, target.instance)
         before += portions.sent_before(connection, conversation.id, target.instance)

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Row, and_, bindparam, insert, or_, select, update
+from sqlalchemy.exc import IntegrityError
 
 from inbox_daemon.identity.decide import (
     Attach,
@@ -17,6 +18,7 @@ from inbox_daemon.identity.decide import (
     Suggestion,
     decide,
     decide_change,
+    decide_learned,
     stored_handles,
 )
 from inbox_daemon.identity.handles import canonical, match_key
@@ -93,6 +95,34 @@ def change(connection: Connection, event: HandleChanged, envelope_id: int) -> bo
     return True
 
 
+def learn(connection: Connection, answered_id: int, learned: Sequence[Handle]) -> list[int]:
+    """Carry out what a channel told of whom it took an answer to; returns the learned handles that are now theirs.
+
+    Where somebody writes under a learned handle at this very moment, that message counts as the first.
+    """
+    if not learned:
+        return []
+    try:
+        with connection.begin_nested():
+            return _learn(connection, answered_id, learned)
+    except IntegrityError:
+        return _learn(connection, answered_id, learned)
+
+
+def _learn(connection: Connection, answered_id: int, learned: Sequence[Handle]) -> list[int]:
+    answered = connection.execute(select(handle).where(handle.c.id == answered_id)).one_or_none()
+    if answered is None or answered.citizen_id is None or answered.proof != Proof.CHANNEL.value:
+        return []  # erased, or given up, while the answer was on its way; or nobody vouches for whose it is
+    handles = [canonical(one) for one in learned]
+    whose = CitizenId(answered.citizen_id)
+    decision = decide_learned(whose, answered.kind, handles, _known(connection, handles))
+    _lock(connection, whose)
+    at = connection.execute(select(db_now())).scalar_one()
+    _carry_out(connection, decision, whose, at, None)
+    rows = [connection.execute(_OWN, {**_key(one), "citizen_": whose}).one_or_none() for one in handles]
+    return [row.id for row in rows if row is not None and row.id != answered_id]
+
+
 def _key(one: Handle) -> dict[str, str]:
     return {"kind_": one.kind, "scope_": one.scope, "value_": one.value}
 
@@ -148,7 +178,7 @@ def _citizen(connection: Connection, decision: Decision, name: str) -> int:
 
 
 def _carry_out(
-    connection: Connection, decision: Decision, citizen_id: int | None, at: datetime, envelope_id: int
+    connection: Connection, decision: Decision, citizen_id: int | None, at: datetime, envelope_id: int | None
 ) -> None:
     def note(kind: str, whose: int, *, handle_id: int | None, other: int | None, evidence: str) -> None:
         connection.execute(

@@ -109,6 +109,15 @@ def untried_all(connection: Connection, step_id: int) -> None:
     )
 
 
+def readdress(connection: Connection, step_id: int, handle_id: int) -> None:
+    """What of a step is still to go goes to this handle from here on."""
+    connection.execute(
+        update(portion)
+        .where(portion.c.dispatch_id == step_id, portion.c.state == "planned")
+        .values(handle_id=handle_id)
+    )
+
+
 def refused(connection: Connection, portion_id: int, reason: str) -> None:
     """The channel will not take it."""
     connection.execute(
@@ -186,8 +195,8 @@ def wake(connection: Connection, step_id: int, *, failed: bool) -> None:
     )
 
 
-def notified(connection: Connection, instance: str, handle_id: int, since: datetime) -> bool:
-    """Whether a template has gone to this handle since then: one is enough until they write."""
+def notified(connection: Connection, instance: str, handle_id: int, since: datetime | None) -> bool:
+    """Whether a template has gone to this handle since then (None: ever): one is enough until they write."""
     return bool(
         connection.execute(
             select(
@@ -196,7 +205,7 @@ def notified(connection: Connection, instance: str, handle_id: int, since: datet
                     portion.c.instance == instance,
                     portion.c.template.is_not(None),
                     portion.c.state.in_(["trying", *OUT]),
-                    portion.c.tried_at > since,
+                    portion.c.tried_at.is_not(None) if since is None else portion.c.tried_at > since,
                 )
             )
         ).scalar_one()

@@ -245,7 +245,8 @@ def withdraw(connection: Connection, reply_ids: Sequence[int]) -> None:
 def release(connection: Connection, *, conversation_id: int, instance: str, handle_id: int | None) -> int:
     """The citizen wrote: what was held for them goes now. Returns how many steps.
 
-    Held for the conversation, or for this handle of another one: a channel's window is open for both.
+    Held for the conversation, or for this handle of another one: a channel's window is open for both. The former go
+    to whoever wrote last again, the latter to this handle.
     """
     waits = and_(
         is_held(reply),
@@ -263,7 +264,9 @@ def release(connection: Connection, *, conversation_id: int, instance: str, hand
         .values(state="waiting", reason=None)
     )
     connection.execute(
-        update(reply).where(reply.c.id.in_(ids), reply.c.origin == ANSWER).values(instance=None, handle_id=None)
+        update(reply)
+        .where(reply.c.id.in_(ids), reply.c.origin == ANSWER, reply.c.conversation_id == conversation_id)
+        .values(instance=None, handle_id=None)
     )
     return connection.execute(
         update(dispatch)
@@ -337,3 +340,19 @@ def aim(connection: Connection, leader_id: int, where: Target | None) -> None:
         .where(reply.c.id == leader_id)
         .values(instance=where and where.instance, handle_id=where and where.handle_id)
     )
+
+
+def held_for(connection: Connection, instance: str, handle_id: int) -> list[tuple[int, int]]:
+    """(leader, step) of each answer that waits for this very handle to write."""
+    rows = connection.execute(
+        select(reply.c.id, dispatch.c.id.label("step_id"))
+        .select_from(reply)
+        .join(dispatch, and_(dispatch.c.reply_id == reply.c.id, dispatch.c.kind == SEND, is_open(dispatch)))
+        .where(
+            is_held(reply),
+            reply.c.origin == ANSWER,
+            reply.c.instance == instance,
+            reply.c.handle_id == handle_id,
+        )
+    )
+    return [(row.id, row.step_id) for row in rows]

@@ -8,18 +8,22 @@ from datetime import datetime
 
 from sqlalchemy import Connection, func, select
 
+from inbox_daemon.identity.decide import Row
 from inbox_daemon.model import Handle, Proof
-from inbox_daemon.store.schema import conversation, handle, message
+from inbox_daemon.store.schema import conversation, handle, identity_event, message
+
+LEARNED = f"{Row.LEARNED}: "
+"""How the evidence of a link begins that a channel told by itself when it took an answer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """Where a reply goes: a channel's instance, and the handle that wrote there. `last_at` is when it last did."""
+    """Where a reply goes: a channel's instance, and a handle there. `last_at` is when it last wrote (None: never)."""
 
     instance: str
     handle_id: int
     handle: Handle
-    last_at: datetime
+    last_at: datetime | None
 
 
 def last(connection: Connection, conversation_id: int) -> Target | None:
@@ -49,7 +53,7 @@ def at(connection: Connection, instance: str, handle_id: int) -> Target | None:
         )
     ).scalar_one()
     made = Handle(kind=row.kind, value=row.value, scope=row.scope, proof=Proof(row.proof))
-    return Target(instance=instance, handle_id=handle_id, handle=made, last_at=last_at or row.last_seen_at)
+    return Target(instance=instance, handle_id=handle_id, handle=made, last_at=last_at)
 
 
 def other(connection: Connection, conversation_id: int, instances: Sequence[str]) -> Target | None:
@@ -71,6 +75,31 @@ def other(connection: Connection, conversation_id: int, instances: Sequence[str]
         .limit(1)
     ).one_or_none()
     return None if row is None else at(connection, row.instance, row.handle_id)
+
+
+def learned(connection: Connection, where: Target) -> Target | None:
+    """Another handle of who is answered there, as the channel itself told it when it took an answer to them.
+
+    On the same instance, given out by the same page or account, and still the same citizen's; the latest of them.
+    """
+    answered = handle.alias("answered")
+    found = connection.execute(
+        select(handle.c.id)
+        .select_from(handle)
+        .join(identity_event, identity_event.c.handle_id == handle.c.id)
+        .join(answered, answered.c.citizen_id == handle.c.citizen_id)
+        .where(
+            answered.c.id == where.handle_id,
+            answered.c.kind != handle.c.kind,
+            answered.c.scope == handle.c.scope,
+            identity_event.c.citizen_id == handle.c.citizen_id,
+            identity_event.c.kind == "linked",
+            identity_event.c.evidence.startswith(LEARNED),
+        )
+        .order_by(identity_event.c.id.desc())
+        .limit(1)
+    ).scalar_one_or_none()
+    return None if found is None else at(connection, where.instance, found)
 
 
 def phone(connection: Connection, conversation_id: int) -> Handle | None:

@@ -13,6 +13,7 @@ from inbox_daemon.identity.decide import (
     Rules,
     decide,
     decide_change,
+    decide_learned,
     stored_handles,
 )
 from inbox_daemon.model import ExternalId, Handle, HandleChanged, InstanceId, Proof
@@ -193,3 +194,25 @@ def test_changes(old: Handles, new: Handles, holders: list[Known], expected: tup
     decision = decide_change(change(old, new), holders)
     assert (said(decision) if decision else None) == expected
     assert decide_change(change(old, new), list(reversed(holders))) == decision
+
+
+FB = Handle(kind="fb_user", value="c1", scope="pagina")
+PSID = Handle(kind="psid", value="p1", scope="pagina")
+LEARNED: list[tuple[str, Handles, list[Known], tuple[object, ...]]] = [
+    ("nobody's", (PSID,), [], (Row.LEARNED, A, [PSID], [], [])),
+    ("theirs already", (PSID,), [known(PSID, A, FB)], (Row.LEARNED, A, [], [], [])),
+    ("somebody else's", (PSID,), [known(PSID, C)], (Row.LEARNED, A, [], [], [C])),
+    ("two", (PSID, P1), [known(P1, C)], (Row.LEARNED, A, [PSID], [], [C])),
+    ("a hint", (replace(PSID, proof=Proof.HINT),), [], (Row.LEARNED, A, [], [], [])),
+    ("a claim", (replace(PSID, proof=Proof.CLAIM),), [], (Row.LEARNED, A, [], [], [])),
+    ("a broken number", (replace(P1, value="147"),), [], (Row.LEARNED, A, [], [], [])),
+]
+
+
+@pytest.mark.parametrize(("learned", "holders", "expected"), [r[1:] for r in LEARNED], ids=[r[0] for r in LEARNED])
+def test_what_a_channel_tells_of_whom_it_took_an_answer_to(
+    learned: Handles, holders: list[Known], expected: tuple[object, ...]
+) -> None:
+    decision = decide_learned(A, "fb_user", learned, holders)
+    assert said(decision) == expected
+    assert all("fb_user" in one.evidence and "c1" not in one.evidence for one in decision.attach)
