@@ -20,6 +20,8 @@ HTTP = Need(lack="no HTTP on the way", met=lambda one: one.network)
 MAIL = Need(lack="no mail on the way", met=lambda one: one.by_mail)
 BY_SMTP = Need(lack="nothing goes out by mail", met=lambda one: one.by_mail and not one.network)
 LOOK_UP_BY_HTTP = Need(lack="looks up over no HTTP", met=lambda one: one.network and not one.by_mail)
+CLOCK_OF_ITS_OWN = Need(lack="signs with the time", met=lambda one: one.name != "webhook")
+"""A signature that is older than some minutes is refused, and the error names the clocks."""
 DENIES_WHAT_IT_DID = Need(
     lack="never seen to do that",
     met=lambda one: one.name.partition("-")[0] in {"glpi", "open311"},

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import cast
 from zoneinfo import ZoneInfo
 
@@ -13,6 +14,30 @@ import structlog
 
 from inbox_daemon.model import InstanceId
 from inbox_daemon.plugins import CaseBook, Context, Mail
+
+
+@dataclass(slots=True)
+class Clock:
+    """What every lent context takes for the time: the true one, `off` by so much."""
+
+    off: timedelta = timedelta(0)
+
+    def now(self) -> datetime:
+        """See `Context.now`."""
+        return datetime.now(UTC) + self.off
+
+
+CLOCK = Clock()
+
+
+@contextmanager
+def clock_off(by: timedelta) -> Iterator[None]:
+    """Our clock is wrong while the block lasts; the far side's is not."""
+    CLOCK.off = by
+    try:
+        yield
+    finally:
+        CLOCK.off = timedelta(0)
 
 
 @asynccontextmanager
@@ -31,7 +56,7 @@ async def lend_context(
         instance=InstanceId(instance),
         session=session,
         log=structlog.get_logger().bind(instance=instance),
-        now=lambda: datetime.now(UTC),
+        now=CLOCK.now,
         zone=ZoneInfo("America/Argentina/Cordoba"),
         public_url="http://127.0.0.1:8080",
         casebook=cast("CaseBook", casebook),

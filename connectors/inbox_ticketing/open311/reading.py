@@ -22,8 +22,10 @@ from inbox_ticketing.open311.settings import Open311Settings
 LONGEST = timedelta(days=89)
 """The specification lets an endpoint answer no more than 90 days at a time."""
 SHORTEST = timedelta(seconds=2)
-AHEAD = timedelta(hours=1)
-"""How far the endpoint's clock may be before ours."""
+AHEAD = timedelta(days=2)
+"""How far behind the endpoint's our clock may be: what lay after the end of a list would be neither told nor found."""
+EARLIER = timedelta(hours=1)
+"""An update may bear an earlier time than its request by so much."""
 REMEMBERED = 20_000
 
 
@@ -82,7 +84,7 @@ class Reader:
 
     def _beginning(self, request: parse.Request) -> datetime:
         since = request.requested or self._context.now() - timedelta(days=self._settings.look_back_days)
-        return since - AHEAD
+        return since - EARLIER
 
     def _remember(self, one: parse.Change) -> None:
         self._times[one.id] = one.at
