@@ -39,6 +39,7 @@ from inbox_ticketing._by_mail.mailbox import Mailbox
 from inbox_ticketing._by_mail.parse import Policy
 from inbox_ticketing._by_mail.proof import prove
 from inbox_ticketing._by_mail.settings import CaseMailSettings
+from inbox_ticketing._writing import texts
 
 T = TypeVar("T")
 PIECE_BYTES = 65_536
@@ -123,7 +124,7 @@ class Cases:
                 key=draft.first.key,
                 kind="open",
                 subject=compose.subject_of(draft),
-                text=compose.text_of(draft.first, preface=compose.preface_of(draft)),
+                text=texts.text_of(draft.first, preface=texts.preface_of(draft.follows)),
                 author=draft.first.author_name,
                 at=draft.first.sent_at,
                 reference=draft.reference,
@@ -133,7 +134,7 @@ class Cases:
 
     async def append(self, ticket: Ticket, entry: Entry) -> Written:
         """Mail a message in the thread of the case."""
-        return await self._add(ticket, entry, "message", compose.text_of(entry))
+        return await self._add(ticket, entry, "message", texts.text_of(entry))
 
     async def note(self, ticket: Ticket, entry: Entry) -> Written:
         """Mail a note. Whoever reads the office's mail is the office, so it says in words that it is one."""
@@ -142,7 +143,7 @@ class Cases:
     async def attach(self, ticket: Ticket, entry: Entry, file: StoredFile) -> Written:
         """Mail one file in the thread of the case."""
         content = await read_stored(file, self._context.instance, limit=self._settings.max_attachment_bytes)
-        return await self._add(ticket, entry, "file", compose.file_text(entry, file), file, content)
+        return await self._add(ticket, entry, "file", texts.file_text(entry, file), file, content)
 
     async def _add(
         self,

@@ -18,6 +18,7 @@ from email.policy import SMTP
 from typing import Literal
 
 from inbox_daemon.model import Draft, Entry, MessageKey, Reference, StoredFile
+from inbox_ticketing._writing import texts
 
 MAX_SUBJECT_BYTES = 200
 MAX_REFERENCES = 20
@@ -31,8 +32,6 @@ WHOLE_NAME = "mensaje-completo.txt"
 NOTE = "Nota para la oficina: no es un mensaje del vecino."
 
 Kind = Literal["open", "message", "note", "file"]
-_FORBIDDEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
-_TYPE = re.compile(r"[a-z0-9.+-]{1,60}/[a-z0-9.+-]{1,80}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,36 +74,20 @@ def own_address(address: str, case: str, *, plus: bool) -> str:
     return f"{local}+{case}@{domain}" if plus else address
 
 
-def clean(text: str) -> str:
-    """Text without control characters and halves of characters; line ends become newlines."""
-    return _FORBIDDEN.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
-
-
-def one_line(text: str) -> str:
-    """`text` without line ends or runs of blanks."""
-    return " ".join(clean(text).split())
-
-
-def cut_bytes(text: str, limit: int) -> str:
-    """`text` shortened to `limit` bytes of UTF-8 without breaking a character."""
-    raw = text.encode("utf-8")
-    return text if len(raw) <= limit else raw[:limit].decode("utf-8", "ignore").rstrip()
-
-
 def number_of(reference: str) -> str:
     """The case number in a reference (`4F7K2-8/k7f3qx`)."""
-    return one_line(reference).partition("/")[0]
+    return texts.one_line(reference).partition("/")[0]
 
 
 def subject_of(draft: Draft) -> str:
     """`[Caso 4F7K2-8] Luminaria apagada`."""
-    words = cut_bytes(one_line(draft.subject), MAX_SUBJECT_BYTES) or NO_SUBJECT
+    words = texts.cut_bytes(texts.one_line(draft.subject), MAX_SUBJECT_BYTES) or NO_SUBJECT
     return f"[Caso {number_of(draft.reference)}] {words}"
 
 
 def subject_after(last: str, first: str) -> str:
     """The subject of a later mail. That of the office's last one is kept, with whatever tag its system put there."""
-    words = cut_bytes(one_line(last or first), MAX_SUBJECT_BYTES + 60)
+    words = texts.cut_bytes(texts.one_line(last or first), MAX_SUBJECT_BYTES + 60)
     return words if re.match(r"(?i)(re|rv|sv|aw)\s*:", words) else f"Re: {words}"
 
 
@@ -115,56 +98,21 @@ def chain(first: Sequence[str], last: str) -> tuple[str, ...]:
     return (*kept, last) if last else tuple(kept)
 
 
-def marker(key: MessageKey) -> str:
-    """The last line of our words: whoever looks into the office's system finds the entry by it."""
-    return f"[ref:{key}]"
-
-
-def text_of(entry: Entry, *, preface: str = "") -> str:
-    """Heading, body and marker of one entry."""
-    blocks = (one_line(entry.heading), preface, clean(entry.body).strip("\n"), marker(entry.key))
-    return "\n\n".join(block for block in blocks if block.strip())
-
-
-def preface_of(draft: Draft) -> str:
-    """The line that links a new case to the one that takes nothing any more."""
-    return f"Continúa el caso N.º {one_line(draft.follows)}." if draft.follows else ""
-
-
 def note_text(entry: Entry) -> str:
     """An entry that is for the office only."""
-    return f"{NOTE}\n\n{text_of(entry)}"
-
-
-def file_text(entry: Entry, file: StoredFile) -> str:
-    """Text of the mail that carries one file."""
-    lines = (one_line(entry.heading), f"Adjunto: {one_line(file.filename)} ({file.size} bytes)", marker(entry.key))
-    return "\n\n".join(line for line in lines if line)
+    return f"{NOTE}\n\n{texts.text_of(entry)}"
 
 
 def file_name(file: StoredFile) -> str:
-    """A name that any mail program takes: no path, no quotes, at most 120 bytes, the ending kept."""
-    name = re.sub(r'["\\/:*?<>|%;]', "_", one_line(file.filename)).strip(". ") or "archivo"
-    stem, dot, ending = name.rpartition(".")
-    if not dot or len(ending) > 16:
-        return cut_bytes(name, 120)
-    return f"{cut_bytes(stem, 100)}.{ending}"
-
-
-def file_type(file: StoredFile) -> tuple[str, str]:
-    """Texts go as plain bytes, since servers and programs re-encode them; so does what would be taken apart."""
-    kind = file.media_type.partition(";")[0].strip().lower()
-    if not _TYPE.fullmatch(kind) or kind.split("/")[0] in {"text", "message", "multipart"}:
-        return "application", "octet-stream"
-    main, _, sub = kind.partition("/")
-    return main, sub
+    """A name that any mail program takes."""
+    return texts.file_name(file.filename, '"\\/:*?<>|%;', limit=120)
 
 
 def build(mail: Outgoing, *, to: str, address: str, plus: bool) -> EmailMessage:
     """The mail. Nothing in it says that a program wrote it: systems drop such mail or do not reopen for it."""
     own = own_address(address, mail.token, plus=plus)
     made = EmailMessage(policy=SMTP)
-    made["From"] = Address(display_name=cut_bytes(one_line(mail.author), 100), addr_spec=own)
+    made["From"] = Address(display_name=texts.cut_bytes(texts.one_line(mail.author), 100), addr_spec=own)
     made["To"] = to
     made["Reply-To"] = own
     made["Subject"] = mail.subject
@@ -174,12 +122,12 @@ def build(mail: Outgoing, *, to: str, address: str, plus: bool) -> EmailMessage:
         made["In-Reply-To"] = mail.references[-1]
         made["References"] = " ".join(mail.references)
     if mail.reference:
-        made[REFERENCE_HEADER] = one_line(mail.reference)
-    made[KEY_HEADER] = one_line(mail.key)
+        made[REFERENCE_HEADER] = texts.one_line(mail.reference)
+    made[KEY_HEADER] = texts.one_line(mail.key)
     made[KIND_HEADER] = mail.kind
     made.set_content(f"{ABOVE_HERE}\n\n{mail.text}\n", charset="utf-8", cte="base64")
     if mail.file is not None:
-        main, sub = file_type(mail.file)
+        main, _, sub = texts.file_type(mail.file, as_bytes=texts.CONVERTED).partition("/")
         made.add_attachment(mail.content, maintype=main, subtype=sub, filename=file_name(mail.file))
     if mail.whole:
         raw = mail.whole.encode("utf-8")

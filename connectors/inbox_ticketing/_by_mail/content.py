@@ -9,8 +9,8 @@ from email.errors import MessageError
 from email.header import decode_header
 from email.message import Message
 
-from inbox_ticketing._by_mail.compose import one_line
 from inbox_ticketing._by_mail.history import own_html, own_words
+from inbox_ticketing._writing.texts import one_line
 
 MAX_PARTS = 200
 MAX_DEPTH = 20

@@ -30,6 +30,7 @@ from inbox_daemon.model import (
     Written,
 )
 from inbox_daemon.plugins import Answer, Capabilities, Context, WebhookRequest
+from inbox_ticketing._writing import texts
 from inbox_ticketing.open311 import parse
 from inbox_ticketing.open311.calls import Calls
 from inbox_ticketing.open311.proof import prove
@@ -125,7 +126,7 @@ class Open311:
                 f"{self._name}: a file would be had by anybody (`files_are_public`)",
                 told="el sistema de destino mostraría el archivo a cualquiera",
             )
-        text = parse.update_text(entry, heading=self._heading, label=parse.file_label(file))
+        text = parse.update_text(entry, heading=self._heading, label=texts.file_line(file))
         return await self._update(ticket, entry, text, media_url=self._context.file_link(file))
 
     async def set_state(self, ticket: Ticket, state: TicketState) -> None:
@@ -196,7 +197,7 @@ class Open311:
 
     def _author(self, entry: Entry) -> dict[str, str]:
         first, last = parse.names(entry.author_name)
-        fields = {"first_name": first, "last_name": last, "email": parse.one_line(entry.reply_address)}
+        fields = {"first_name": first, "last_name": last, "email": texts.one_line(entry.reply_address)}
         return {name: value for name, value in fields.items() if value}
 
     def _fitting(self, text: str) -> str:

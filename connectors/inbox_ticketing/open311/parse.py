@@ -24,15 +24,13 @@ from inbox_daemon.model import (
     EntryId,
     MessageKey,
     Reference,
-    StoredFile,
     TicketId,
     TicketState,
     TicketUpdate,
 )
+from inbox_ticketing._writing import texts
 
-NO_SUBJECT = "(sin asunto)"
 MAX_ID_CHARS = 200
-_FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 _MARKER = re.compile(r"\[ref:(?:(?P<reference>[^|\]\s]+)\|)?(?P<key>[^|\]\s]+)\|(?P<digest>[0-9a-f]{12})\]")
 _NOT_COUNTED = re.compile(r"[^A-Za-z0-9]+")
 
@@ -75,39 +73,23 @@ class Change:
 # ---------------------------------------------------------------- what we write
 
 
-def clean(text: str) -> str:
-    """Text that every form, JSON reader and database takes; line ends become newlines."""
-    return _FORBIDDEN.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
-
-
-def one_line(text: str) -> str:
-    """`text` without line ends or runs of blanks."""
-    return " ".join(clean(text).split())
-
-
 def request_text(draft: Draft, *, heading: bool) -> str:
     """Description of a new request: GeoReport has no title, so the subject is its first line after the heading."""
-    follows = f"Continúa el caso N.º {one_line(draft.follows)}." if draft.follows else ""
-    top = one_line(draft.first.heading) if heading else ""
-    blocks = (top, one_line(draft.subject) or NO_SUBJECT, follows, clean(draft.first.body).strip("\n"))
-    return _marked("\n\n".join(one for one in blocks if one.strip()), f"{draft.reference}|{draft.first.key}")
+    top = texts.one_line(draft.first.heading) if heading else ""
+    subject = texts.one_line(draft.subject) or texts.NO_SUBJECT
+    text = texts.joined(top, subject, texts.preface_of(draft.follows), texts.body_of(draft.first))
+    return _marked(text, f"{draft.reference}|{draft.first.key}")
 
 
 def update_text(entry: Entry, *, heading: bool, label: str = "") -> str:
     """Description of an update."""
-    top = one_line(entry.heading) if heading else ""
-    blocks = (top, label, clean(entry.body).strip("\n"))
-    return _marked("\n\n".join(one for one in blocks if one.strip()), entry.key)
-
-
-def file_label(file: StoredFile) -> str:
-    """The line that stands for a file."""
-    return f"Adjunto: {one_line(file.filename) or 'archivo'} ({file.size} bytes)"
+    top = texts.one_line(entry.heading) if heading else ""
+    return _marked(texts.joined(top, label, texts.body_of(entry)), entry.key)
 
 
 def names(author: str) -> tuple[str, str]:
     """First and last name, as GeoReport wants them apart."""
-    first, _, last = one_line(author).partition(" ")
+    first, _, last = texts.one_line(author).partition(" ")
     return first, last
 
 
@@ -233,7 +215,7 @@ def tell(change: Change, states: Mapping[str, TicketState], author: str) -> Tick
 
 
 def _file(url: str) -> Attachment:
-    name = one_line(unquote(PurePosixPath(urlsplit(url).path).name)) if url.isprintable() else ""
+    name = texts.one_line(unquote(PurePosixPath(urlsplit(url).path).name)) if url.isprintable() else ""
     return Attachment(
         filename=name.replace("/", "_")[:200] or "archivo", media_type="application/octet-stream", remote=url
     )

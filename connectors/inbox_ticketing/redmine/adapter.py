@@ -30,6 +30,7 @@ from inbox_daemon.model import (
     Written,
 )
 from inbox_daemon.plugins import Capabilities, Context, WebhookRequest, read_stored
+from inbox_ticketing._writing import texts
 from inbox_ticketing.redmine import parse
 from inbox_ticketing.redmine.hints import read_hint
 from inbox_ticketing.redmine.proof import prove
@@ -98,7 +99,7 @@ class Redmine:
             "project_id": place.project,
             "tracker_id": place.tracker,
             "subject": parse.subject_of(draft),
-            "description": parse.text_of(draft.first, settings.text_format, preface=parse.preface_of(draft)),
+            "description": parse.text_of(draft.first, settings.text_format, preface=texts.preface_of(draft.follows)),
             "custom_fields": [reference, *more],
         }
         answer = await self._rest.create("/issues.json", {"issue": issue}, accept=(422,))
@@ -145,7 +146,7 @@ class Redmine:
         content = await read_stored(file, self._context.instance, limit=self._settings.max_attachment_bytes)
         name = parse.file_name(file)
         token = await self._rest.upload(name, content)
-        upload = {"token": token, "filename": name, "content_type": parse.file_type(file)}
+        upload = {"token": token, "filename": name, "content_type": texts.file_type(file)}
         text = parse.file_text(entry, file, self._settings.text_format)
         return await self._add(ticket, entry.key, {"notes": text, "private_notes": False, "uploads": [upload]})
 

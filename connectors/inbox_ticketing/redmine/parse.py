@@ -12,12 +12,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 from inbox_daemon.model import Attachment, Draft, Entry, MessageKey, StoredFile
+from inbox_ticketing._writing import texts
 
 MAX_SUBJECT_CHARS = 255
 """Redmine refuses a longer subject (422)."""
-NO_SUBJECT = "(sin asunto)"
 
-_UNKEEPABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 _MARKER = re.compile(r"\[ref:[^\[\]\s<>]{1,200}\]")
 _PRE_LIKE = re.compile(r"<(?=/?(?:pre|code|kbd|notextile))", re.IGNORECASE)
 _FENCE_LIKE = re.compile(r"~(?=~~)|`(?=``)")
@@ -85,24 +84,9 @@ class Issue:
 # ---------------------------------------------------------------- what we write
 
 
-def clean(text: str) -> str:
-    """Text without what a database cannot keep or XML cannot carry; line ends become newlines."""
-    return _UNKEEPABLE.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
-
-
-def one_line(text: str) -> str:
-    """`text` without line ends or runs of blanks."""
-    return " ".join(clean(text).split())
-
-
 def subject_of(draft: Draft) -> str:
     """The subject as Redmine takes it: one line of at most 255 characters, not empty."""
-    return one_line(draft.subject)[:MAX_SUBJECT_CHARS].rstrip() or NO_SUBJECT
-
-
-def marker(key: MessageKey) -> str:
-    """The last line of an entry. Its closing bracket keeps `X.m1` from being found in `X.m10`."""
-    return f"[ref:{key}]"
+    return texts.one_line(draft.subject)[:MAX_SUBJECT_CHARS].rstrip() or texts.NO_SUBJECT
 
 
 def wrap(text: str, text_format: str) -> str:
@@ -123,35 +107,17 @@ def wrap(text: str, text_format: str) -> str:
 
 def text_of(entry: Entry, text_format: str, *, preface: str = "") -> str:
     """Heading, body and marker of one entry; the heading has a name that the citizen chose."""
-    return _joined(text_format, one_line(entry.heading), preface, clean(entry.body).strip("\n"), marker(entry.key))
-
-
-def preface_of(draft: Draft) -> str:
-    """The line that links a new issue to the one that takes nothing any more."""
-    return f"Continúa el caso N.º {one_line(draft.follows)}." if draft.follows else ""
+    return wrap(texts.text_of(entry, preface=preface), text_format)
 
 
 def file_text(entry: Entry, file: StoredFile, text_format: str) -> str:
     """Text of the entry that carries one file."""
-    line = f"Adjunto: {one_line(file.filename)} ({file.size} bytes)"
-    return _joined(text_format, one_line(entry.heading), line, marker(entry.key))
-
-
-def _joined(text_format: str, *blocks: str) -> str:
-    return wrap("\n\n".join(block for block in blocks if block.strip()), text_format)
+    return wrap(texts.file_text(entry, file), text_format)
 
 
 def file_name(file: StoredFile) -> str:
-    """A name that Redmine keeps: no path or signs that it replaces, at most 200 characters, the ending kept."""
-    name = re.sub(r'["\\/%?*:|\'<>]', "_", one_line(file.filename)).strip(". ") or "archivo"
-    stem, dot, ending = name.rpartition(".")
-    return name[:200] if not dot or len(ending) > 16 else f"{stem[:180]}.{ending}"
-
-
-def file_type(file: StoredFile) -> str:
-    """The type to name; what is none is bytes."""
-    kind = file.media_type.partition(";")[0].strip().lower()
-    return kind if re.fullmatch(r"[a-z0-9.+-]+/[a-z0-9.+-]+", kind) else "application/octet-stream"
+    """A name without signs that Redmine replaces."""
+    return texts.file_name(file.filename, "\"\\/%?*:|'<>")
 
 
 # ---------------------------------------------------------------- what Redmine answers
@@ -229,7 +195,7 @@ def filter_time(at: datetime) -> str:
 
 def last_line(text: str) -> str:
     """The last line with words, inside the block that `wrap` makes."""
-    lines = [line.strip() for line in clean(text).splitlines() if line.strip()]
+    lines = [line.strip() for line in texts.clean(text).splitlines() if line.strip()]
     if lines and lines[-1] in {"</pre>", "~~~"}:
         lines.pop()
     return lines[-1] if lines else ""
@@ -245,7 +211,7 @@ def entry_of(issue: Issue, key: MessageKey, me: int) -> Journal | Issue | None:
 
     Our marker counts as the last line of our own text: a quotation of it in an agent's answer does not.
     """
-    wanted = marker(key)
+    wanted = texts.marker(key)
     if issue.author == me and last_line(issue.description) == wanted:
         return issue
     return next((one for one in issue.journals if one.user == me and last_line(one.notes) == wanted), None)

@@ -34,6 +34,7 @@ from inbox_daemon.model import (
     Written,
 )
 from inbox_daemon.plugins import Answer, Capabilities, Context, WebhookRequest, read_stored
+from inbox_ticketing._writing import texts
 from inbox_ticketing.request_tracker import parse
 from inbox_ticketing.request_tracker.proof import prove
 from inbox_ticketing.request_tracker.reading import Reader
@@ -91,7 +92,7 @@ class RequestTracker:
         body: dict[str, object] = {
             "Queue": settings.queue,
             "Subject": parse.subject_of(draft),
-            "Content": parse.text_of(draft.first, preface=parse.preface_of(draft)),
+            "Content": texts.text_of(draft.first, preface=texts.preface_of(draft.follows)),
             "ContentType": "text/plain",
             "CustomFields": {settings.reference_field: draft.reference},
         }
@@ -124,13 +125,13 @@ class RequestTracker:
         row = await self._target(ticket)
         if self._settings.mail_gate_url and (mail := self._mail(row, entry)):
             return await self._append_by_mail(row, entry.key, mail)
-        body: dict[str, object] = {"Content": parse.text_of(entry), "ContentType": "text/plain"}
+        body: dict[str, object] = {"Content": texts.text_of(entry), "ContentType": "text/plain"}
         return await self._add(row, "correspond", body)
 
     async def note(self, ticket: Ticket, entry: Entry) -> Written:
         """Add a comment; never changes the status."""
         row = await self._target(ticket, closed_too=True)
-        body: dict[str, object] = {"Content": parse.text_of(entry), "ContentType": "text/plain"}
+        body: dict[str, object] = {"Content": texts.text_of(entry), "ContentType": "text/plain"}
         answer = await self._rest.send("POST", f"/ticket/{row.id}/comment", body, accept=(400,))
         return self._written(row, answer)
 
@@ -138,7 +139,7 @@ class RequestTracker:
         """Upload as multipart: a name such as `ü.txt` is stored broken when it comes in JSON."""
         content = await read_stored(file, self._context.instance, limit=self._settings.max_attachment_bytes)
         row = await self._target(ticket)
-        body: dict[str, object] = {"Content": parse.file_text(entry, file), "ContentType": "text/plain"}
+        body: dict[str, object] = {"Content": texts.file_text(entry, file), "ContentType": "text/plain"}
         if self._is_inactive(row):
             body["Status"] = self._settings.open_status
 
@@ -234,7 +235,7 @@ class RequestTracker:
 
     async def find_entry(self, ticket: Ticket, key: MessageKey) -> Written | None:
         """Search the texts of one ticket (merged ones included) for the marker; one request, whatever its length."""
-        filters = [{"field": "Content", "operator": "LIKE", "value": parse.marker(key)}]
+        filters = [{"field": "Content", "operator": "LIKE", "value": texts.marker(key)}]
         params = {"fields": "Content,TransactionId,Creator,MessageId", "per_page": "100"}
         answer = await self._rest.search(f"/ticket/{ticket.id}/attachments", filters, params)
         parts = [parse.read_part(item) for item in self._items(answer)]

@@ -16,16 +16,13 @@ from email.policy import default
 from typing import Any
 
 from inbox_daemon.model import Attachment, Draft, Entry, MessageKey, StoredFile
+from inbox_ticketing._writing import texts
 
 MAX_SUBJECT_BYTES = 200
 """RT cuts longer subjects without a word, counting bytes (seen with 300 × ü)."""
 
-_FORBIDDEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
-"""A NUL makes the text unsearchable from there on (seen on SQLite) and PostgreSQL refuses it."""
-
 _AUTOMATIC = frozenset({"x-autoreply", "x-autorespond", "x-auto-response-suppress", "list-id"})
 _OUR_MESSAGE_ID = re.compile(r"^inbox\.(?P<key>[^@\s]+)@")
-NO_SUBJECT = "(sin asunto)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,63 +74,19 @@ class Transaction:
 # ---------------------------------------------------------------- what we write
 
 
-def clean(text: str) -> str:
-    """Text without what RT or its database cannot keep or find again; line ends become newlines."""
-    return _FORBIDDEN.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
-
-
-def one_line(text: str) -> str:
-    """`text` without line ends or runs of blanks."""
-    return " ".join(clean(text).split())
-
-
-def cut_bytes(text: str, limit: int) -> str:
-    """`text` shortened to `limit` bytes of UTF-8 without breaking a character."""
-    raw = text.encode("utf-8")
-    return text if len(raw) <= limit else raw[:limit].decode("utf-8", "ignore").rstrip()
-
-
 def subject_of(draft: Draft) -> str:
     """The subject as RT keeps it: one line of at most 200 bytes."""
-    return cut_bytes(one_line(draft.subject), MAX_SUBJECT_BYTES) or NO_SUBJECT
-
-
-def marker(key: MessageKey) -> str:
-    """The last line of an entry. Its closing bracket keeps `X.m1` from being found in `X.m10`."""
-    return f"[ref:{key}]"
-
-
-def text_of(entry: Entry, *, preface: str = "") -> str:
-    """Heading, body and marker of one entry."""
-    blocks = (one_line(entry.heading), preface, clean(entry.body).strip("\n"), marker(entry.key))
-    return "\n\n".join(block for block in blocks if block.strip())
-
-
-def preface_of(draft: Draft) -> str:
-    """The line that links a new ticket to the one that takes nothing any more."""
-    return f"Continúa el caso N.º {one_line(draft.follows)}." if draft.follows else ""
-
-
-def file_text(entry: Entry, file: StoredFile) -> str:
-    """Text of the entry that carries one file."""
-    lines = (one_line(entry.heading), f"Adjunto: {one_line(file.filename)} ({file.size} bytes)", marker(entry.key))
-    return "\n\n".join(line for line in lines if line)
+    return texts.cut_bytes(texts.one_line(draft.subject), MAX_SUBJECT_BYTES) or texts.NO_SUBJECT
 
 
 def file_name(file: StoredFile) -> str:
-    """A name that survives multipart headers and RT: no path, no quotes, at most 200 bytes, the ending kept."""
-    name = re.sub(r'["\\/%]', "_", one_line(file.filename)).strip(". ") or "archivo"
-    stem, dot, ending = name.rpartition(".")
-    if not dot or len(ending) > 16:
-        return cut_bytes(name, 200)
-    return f"{cut_bytes(stem, 180)}.{ending}"
+    """A name that survives multipart headers and RT."""
+    return texts.file_name(file.filename, '"\\/%')
 
 
 def file_type(file: StoredFile) -> str:
     """The type to upload under. RT re-encodes `text/*` (seen: Latin-1 became UTF-8), so those go as plain bytes."""
-    kind = file.media_type.partition(";")[0].strip().lower()
-    whole = re.fullmatch(r"[a-z0-9.+-]+/[a-z0-9.+-]+", kind)
-    return kind if whole and kind.split("/")[0] not in {"text", "message", "multipart"} else "application/octet-stream"
+    return texts.file_type(file, as_bytes=texts.CONVERTED)
 
 
 def message_id(key: MessageKey, domain: str) -> str:
@@ -147,11 +100,11 @@ def gate_mail(entry: Entry, *, ticket: str, domain: str) -> str:
     Raises `ValueError` for an address that is none, or that ASCII can't carry.
     """
     mail = EmailMessage(policy=default)
-    mail["From"] = str(Address(display_name=one_line(entry.author_name), addr_spec=entry.reply_address))
+    mail["From"] = str(Address(display_name=texts.one_line(entry.author_name), addr_spec=entry.reply_address))
     mail["Subject"] = f"Caso {ticket}"
     mail["Message-ID"] = f"<{message_id(entry.key, domain)}>"
     mail["Date"] = entry.sent_at
-    mail.set_content(text_of(entry) + "\n", charset="utf-8", cte="base64")
+    mail.set_content(texts.text_of(entry) + "\n", charset="utf-8", cte="base64")
     return mail.as_bytes().decode("ascii")
 
 
@@ -245,7 +198,7 @@ def is_entry(part: Part, key: MessageKey, account: str) -> bool:
     """
     lines = part.content.rstrip().splitlines()
     by_us = part.creator.lower() == account.lower() or our_key(part) == key
-    return by_us and bool(lines) and lines[-1].strip() == marker(key)
+    return by_us and bool(lines) and lines[-1].strip() == texts.marker(key)
 
 
 def our_key(part: Part) -> str | None:

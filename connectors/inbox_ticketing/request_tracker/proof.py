@@ -13,6 +13,7 @@ from urllib.parse import quote as url_quote
 from inbox_daemon.errors import Credentials, Gone, Permanent
 from inbox_daemon.model import MessageKey, Reference, Ticket, TicketState
 from inbox_daemon.plugins import Context, TicketingAdapter
+from inbox_ticketing._writing import texts
 from inbox_ticketing.request_tracker import parse
 from inbox_ticketing.request_tracker.rest import RestClient
 from inbox_ticketing.request_tracker.settings import RequestTrackerSettings
@@ -84,7 +85,7 @@ async def _write(reference: Reference, key: MessageKey, settings: RequestTracker
         "CustomFields": {settings.reference_field: reference},
     }
     answer = await rest.send("POST", "/ticket", ticket)
-    comment = {"Content": f"{TEXT}\n\n{parse.marker(key)}", "ContentType": "text/plain"}
+    comment = {"Content": f"{TEXT}\n\n{texts.marker(key)}", "ContentType": "text/plain"}
     await rest.send("POST", f"/ticket/{answer.json['id']}/comment", comment)
 
 

@@ -3,26 +3,12 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from urllib.parse import quote
 
 from inbox_daemon.model import Draft, Entry, StoredFile
-
-NO_SUBJECT = "(sin asunto)"
-_FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
-_UNFIT_FOR_A_NAME = re.compile(r'[\x00-\x1f\x7f"/\\]')
-
-
-def clean(text: str) -> str:
-    """Text that every JSON reader and database takes; line ends become newlines."""
-    return _FORBIDDEN.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
-
-
-def one_line(text: str) -> str:
-    """`text` without line ends or runs of blanks."""
-    return " ".join(clean(text).split())
+from inbox_ticketing._writing import texts
 
 
 def event_id(key: str) -> str:
@@ -38,7 +24,6 @@ def event(kind: str, at: datetime, data: Mapping[str, object]) -> bytes:
 
 def opening(draft: Draft, *, instance: str, queue: str, test: bool = False) -> dict[str, object]:
     """Data of `ticket.opened`."""
-    preface = f"Continúa el caso N.º {one_line(draft.follows)}.\n\n" if draft.follows else ""
     return {
         "destination": instance,
         "queue": queue,
@@ -46,12 +31,12 @@ def opening(draft: Draft, *, instance: str, queue: str, test: bool = False) -> d
         "ticket": {
             "reference": draft.reference,
             "case_number": draft.case_number,
-            "subject": one_line(draft.subject) or NO_SUBJECT,
+            "subject": texts.one_line(draft.subject) or texts.NO_SUBJECT,
             "channel": draft.channel,
-            "matter": one_line(draft.matter),
-            "follows": one_line(draft.follows),
+            "matter": texts.one_line(draft.matter),
+            "follows": texts.one_line(draft.follows),
         },
-        "entry": entry_of(draft.first, preface=preface),
+        "entry": entry_of(draft.first, preface=texts.preface_of(draft.follows)),
     }
 
 
@@ -59,10 +44,10 @@ def entry_of(entry: Entry, *, preface: str = "") -> dict[str, object]:
     """One message as part of an event."""
     return {
         "key": entry.key,
-        "heading": one_line(entry.heading),
-        "body": preface + clean(entry.body).strip("\n"),
-        "author_name": one_line(entry.author_name),
-        "reply_address": one_line(entry.reply_address),
+        "heading": texts.one_line(entry.heading),
+        "body": texts.joined(preface, texts.body_of(entry)),
+        "author_name": texts.one_line(entry.author_name),
+        "reply_address": texts.one_line(entry.reply_address),
         "sent_at": _instant(entry.sent_at),
         "automatic": entry.automatic,
     }
@@ -70,20 +55,17 @@ def entry_of(entry: Entry, *, preface: str = "") -> dict[str, object]:
 
 def file_of(file: StoredFile) -> dict[str, object]:
     """One file as part of an event, without what it holds."""
-    kind = file.media_type.partition(";")[0].strip().lower()
     return {
         "name": file_name(file.filename),
-        "media_type": kind if re.fullmatch(r"[a-z0-9.+-]+/[a-z0-9.+-]+", kind) else "application/octet-stream",
+        "media_type": texts.file_type(file),
         "size": file.size,
         "sha256": file.sha256,
     }
 
 
 def file_name(name: str) -> str:
-    """A name that is no path and breaks no header, of at most 200 characters, its ending kept."""
-    fit = _UNFIT_FOR_A_NAME.sub("_", one_line(name)).strip(". ") or "archivo"
-    stem, dot, ending = fit.rpartition(".")
-    return fit[:200] if not dot or len(ending) > 16 else f"{stem[:180]}.{ending}"
+    """A name that is no path and breaks no header."""
+    return texts.file_name(name, '"/\\')
 
 
 def _instant(at: datetime) -> str:

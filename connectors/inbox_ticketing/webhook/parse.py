@@ -19,7 +19,8 @@ from inbox_daemon.model import (
     TicketState,
     TicketUpdate,
 )
-from inbox_ticketing.webhook.events import file_name, one_line
+from inbox_ticketing._writing.texts import one_line
+from inbox_ticketing.webhook.events import file_name
 
 MAX_ID_CHARS = 200
 MAX_TICKETS = 100

@@ -32,6 +32,7 @@ from inbox_daemon.model import (
     Written,
 )
 from inbox_daemon.plugins import Answer, Capabilities, Context, WebhookRequest, read_stored
+from inbox_ticketing._writing import texts
 from inbox_ticketing.zammad import parse, writing
 from inbox_ticketing.zammad.proof import prove
 from inbox_ticketing.zammad.reading import MAKE_ATTRIBUTE, ONE_DENIED, Reader
@@ -157,7 +158,7 @@ class Zammad:
         """An article by the citizen: with sender Customer nothing is mailed, nor is any type of its used that would."""
         domain = urlsplit(self._settings.url).hostname or "localhost"
         return {
-            "subject": writing.marker(entry.key),
+            "subject": texts.marker(entry.key),
             "body": text,
             "content_type": "text/plain",
             "type": self._settings.article_type,

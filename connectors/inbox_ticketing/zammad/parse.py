@@ -15,7 +15,7 @@ from email.utils import getaddresses, parseaddr
 from typing import Any
 
 from inbox_daemon.model import Attachment, MessageKey
-from inbox_ticketing.zammad.writing import marker, one_line
+from inbox_ticketing._writing.texts import marker, one_line
 
 MERGED = "merged"
 """Name of the state of a ticket that was merged into another; Zammad's own code looks it up by this name."""

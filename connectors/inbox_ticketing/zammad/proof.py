@@ -14,6 +14,7 @@ import secrets
 from inbox_daemon.errors import Credentials, Permanent
 from inbox_daemon.model import MessageKey, Reference, Ticket
 from inbox_daemon.plugins import Context, TicketingAdapter
+from inbox_ticketing._writing import texts
 from inbox_ticketing.zammad import writing
 from inbox_ticketing.zammad.reading import MAKE_ATTRIBUTE, Reader
 from inbox_ticketing.zammad.rest import RestClient
@@ -88,7 +89,7 @@ async def _note(ticket: Ticket, key: MessageKey, settings: ZammadSettings, rest:
     """Open in the configured group and state with a note, then close: names that are not there are told by Zammad."""
     note: dict[str, object] = {
         "body": TEXT,
-        "subject": writing.marker(key),
+        "subject": texts.marker(key),
         "message_id": writing.message_id(key, "check.invalid"),
         "type": "note",
         "sender": "Agent",

@@ -30,6 +30,7 @@ from inbox_daemon.model import (
     Written,
 )
 from inbox_daemon.plugins import Capabilities, Context, WebhookRequest, read_stored
+from inbox_ticketing._writing import texts
 from inbox_ticketing.znuny import parse
 from inbox_ticketing.znuny.download import fetch
 from inbox_ticketing.znuny.proof import prove
@@ -98,7 +99,7 @@ class Znuny:
 
     async def append(self, ticket: Ticket, entry: Entry) -> Written:
         """Add the citizen's article; a closed ticket is reopened in the same request."""
-        return await self._add(await self._target(ticket), entry, parse.text_of(entry))
+        return await self._add(await self._target(ticket), entry, texts.text_of(entry))
 
     async def note(self, ticket: Ticket, entry: Entry) -> Written:
         """Add an article that customers do not see; never changes the state."""
@@ -118,7 +119,7 @@ class Znuny:
             "ContentType": parse.file_type(file),
             "Content": base64.b64encode(content).decode("ascii"),
         }
-        text, subject = parse.file_text(entry, file), parse.file_subject(file)
+        text, subject = texts.file_text(entry, file), parse.file_subject(file)
         return await self._add(await self._target(ticket), entry, text, subject=subject, file=made)
 
     async def set_state(self, ticket: Ticket, state: TicketState) -> None:

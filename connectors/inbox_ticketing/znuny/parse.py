@@ -14,12 +14,11 @@ from email.headerregistry import Address
 from email.utils import parseaddr
 from typing import Any
 
-from inbox_daemon.model import Attachment, Draft, Entry, MessageKey, StoredFile
+from inbox_daemon.model import Attachment, Draft, Entry, StoredFile
+from inbox_ticketing._writing import texts
 
 MAX_TITLE_BYTES = 250
 """The column has 255 characters."""
-NO_SUBJECT = "(sin asunto)"
-_FORBIDDEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 _NUMBER = re.compile(r"[1-9][0-9]{0,18}")
 _WITH_FILE = re.compile(r"Adjunto: .*\(([0-9]{1,12}) bytes\)")
 _FILE = re.compile(r"([1-9][0-9]{0,18})-([1-9][0-9]{0,18})-([1-9][0-9]{0,8})")
@@ -81,79 +80,36 @@ class Line:
 # ---------------------------------------------------------------- what we write
 
 
-def clean(text: str) -> str:
-    """Text without what no database keeps; line ends become newlines."""
-    return _FORBIDDEN.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
-
-
-def one_line(text: str) -> str:
-    """`text` without line ends or runs of blanks."""
-    return " ".join(clean(text).split())
-
-
-def cut_bytes(text: str, limit: int) -> str:
-    """`text` shortened to `limit` bytes of UTF-8 without breaking a character."""
-    raw = text.encode("utf-8")
-    return text if len(raw) <= limit else raw[:limit].decode("utf-8", "ignore").rstrip()
-
-
 def title_of(draft: Draft) -> str:
     """The ticket's title: one line that the column holds."""
-    return cut_bytes(one_line(draft.subject), MAX_TITLE_BYTES) or NO_SUBJECT
+    return texts.cut_bytes(texts.one_line(draft.subject), MAX_TITLE_BYTES) or texts.NO_SUBJECT
 
 
 def subject_of(entry: Entry) -> str:
     """The article's subject, which agents see in the list: channel, who, when."""
-    return cut_bytes(one_line(entry.heading), MAX_TITLE_BYTES) or NO_SUBJECT
-
-
-def marker(key: MessageKey) -> str:
-    """The last line of an entry. The dynamic field decides; this line shows agents, and finds quotations."""
-    return f"[ref:{key}]"
-
-
-def text_of(entry: Entry, *, preface: str = "") -> str:
-    """Heading, body and marker of one entry."""
-    blocks = (one_line(entry.heading), preface, clean(entry.body).strip("\n"), marker(entry.key))
-    return "\n\n".join(block for block in blocks if block.strip())
-
-
-def preface_of(draft: Draft) -> str:
-    """The line that links a new ticket to the one that takes nothing any more."""
-    return f"Continúa el caso N.º {one_line(draft.follows)}." if draft.follows else ""
-
-
-def file_text(entry: Entry, file: StoredFile) -> str:
-    """Text of the entry that carries one file."""
-    lines = (one_line(entry.heading), f"Adjunto: {one_line(file.filename)} ({file.size} bytes)", marker(entry.key))
-    return "\n\n".join(line for line in lines if line)
+    return texts.cut_bytes(texts.one_line(entry.heading), MAX_TITLE_BYTES) or texts.NO_SUBJECT
 
 
 def file_subject(file: StoredFile) -> str:
     """Subject of the article that carries one file; `is_whole` reads from it that there must be one."""
-    return f"Adjunto: {cut_bytes(one_line(file.filename), 180)} ({file.size} bytes)"
+    return f"Adjunto: {texts.cut_bytes(texts.one_line(file.filename), 180)} ({file.size} bytes)"
 
 
 def file_name(file: StoredFile) -> str:
-    """A name without a path or what a storage in files would replace; at most 200 bytes, the ending kept."""
-    name = re.sub(r'["\\/%:*?<>|;\[\]]', "_", one_line(file.filename)).strip(". ") or "archivo"
-    stem, dot, ending = name.rpartition(".")
-    if not dot or len(ending) > 16:
-        return cut_bytes(name, 200)
-    return f"{cut_bytes(stem, 180)}.{ending}"
+    """A name without what a storage in files would replace."""
+    return texts.file_name(file.filename, '"\\/%:*?<>|;[]')
 
 
 def file_type(file: StoredFile) -> str:
     """The type to send. The interface refuses one that does not begin with two plain words, and takes a charset for
     leave to convert; so texts go as plain bytes."""
-    kind = file.media_type.partition(";")[0].strip().lower()
-    plain = re.fullmatch(r"[a-z0-9_]+/[a-z0-9_][a-z0-9.+_-]*", kind)
-    return kind if plain and kind.split("/")[0] not in {"text", "message", "multipart"} else "application/octet-stream"
+    kind = texts.file_type(file, as_bytes=texts.CONVERTED)
+    return kind if re.fullmatch(r"[a-z0-9_]+/[a-z0-9_][a-z0-9.+_-]*", kind) else "application/octet-stream"
 
 
 def sender_line(name: str, address: str) -> str:
     """The From of an article. Raises `ValueError` for an address that is none."""
-    return str(Address(display_name=one_line(name), addr_spec=address))
+    return str(Address(display_name=texts.one_line(name), addr_spec=address))
 
 
 # ---------------------------------------------------------------- what is answered

@@ -10,6 +10,7 @@ from contextlib import suppress
 from email.errors import HeaderParseError
 
 from inbox_daemon.model import Draft, Entry
+from inbox_ticketing._writing import texts
 from inbox_ticketing.znuny import parse
 from inbox_ticketing.znuny.settings import ZnunySettings
 
@@ -26,7 +27,7 @@ def new_ticket(draft: Draft, address: str, settings: ZnunySettings) -> dict[str,
     }
     if settings.ticket_type:
         ticket["Type"] = settings.ticket_type
-    text = parse.text_of(draft.first, preface=parse.preface_of(draft))
+    text = texts.text_of(draft.first, preface=texts.preface_of(draft.follows))
     written = message(draft.first, text, address, settings, subject=title)
     reference = {"Name": settings.reference_field, "Value": draft.reference}
     return {**written, "Ticket": ticket, "DynamicField": [reference, *_key(draft.first, settings)]}
@@ -53,7 +54,7 @@ def note(entry: Entry, settings: ZnunySettings) -> dict[str, object]:
         "SenderType": "agent",
         "IsVisibleForCustomer": 0,
         "HistoryType": "AddNote",
-        **_words(parse.subject_of(entry), parse.text_of(entry)),
+        **_words(parse.subject_of(entry), texts.text_of(entry)),
     }
     return {"Article": article, "DynamicField": _key(entry, settings)}
 

@@ -13,6 +13,7 @@ import pytest
 import inbox_ticketing.open311 as package
 from contract.ticketing_words import draft, entry
 from inbox_daemon.model import Reference, TicketState
+from inbox_ticketing._writing import texts
 from inbox_ticketing.open311 import parse
 from inbox_ticketing.open311.settings import DEFAULT_STATES
 
@@ -127,4 +128,4 @@ def test_small_things() -> None:
     assert parse.names("Ana María Gómez") == ("Ana", "María Gómez")
     assert parse.names("") == ("", "")
     assert parse.path_part("a/b ?") == "a%2Fb%20%3F"
-    assert parse.clean("a\x00\r\nb\rc\ud800") == "a\nb\nc"
+    assert texts.clean("a\x00\r\nb\rc\ud800") == "a\nb\nc"

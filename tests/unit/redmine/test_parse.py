@@ -13,6 +13,7 @@ import pytest
 import inbox_ticketing.redmine as package
 from contract.ticketing_words import draft, entry
 from inbox_daemon.model import MessageKey, Reference, StoredFile
+from inbox_ticketing._writing import texts
 from inbox_ticketing.redmine import parse
 
 CASE = Reference("4F7K2-8")
@@ -34,7 +35,7 @@ def file(name: str, media_type: str = "application/pdf") -> StoredFile:
         ("Luminaria  apagada\r\nBcc: otro", "Luminaria apagada Bcc: otro"),
         ("ü" * 300, "ü" * 255),
         ("😀" * 300, "😀" * 255),
-        (" \n\x00", parse.NO_SUBJECT),
+        (" \n\x00", texts.NO_SUBJECT),
     ],
 )
 def test_a_subject_is_one_line_of_255_characters(subject: str, expected: str) -> None:
@@ -101,7 +102,7 @@ def test_a_file_name_is_one_that_redmine_keeps(name: str, expected: str) -> None
     [("image/JPEG", "image/jpeg"), ("text/html; charset=utf-8", "text/html"), ("", "application/octet-stream")],
 )
 def test_a_type_is_named_without_its_parameters(given: str, named: str) -> None:
-    assert parse.file_type(file("x", given)) == named
+    assert texts.file_type(file("x", given)) == named
 
 
 def test_the_time_of_a_filter_is_in_the_one_form_that_is_taken() -> None:

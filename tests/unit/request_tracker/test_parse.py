@@ -15,6 +15,7 @@ import pytest
 import inbox_ticketing.request_tracker as package
 from contract.ticketing_words import draft, entry
 from inbox_daemon.model import MessageKey, Reference, StoredFile
+from inbox_ticketing._writing import texts
 from inbox_ticketing.request_tracker import parse
 
 CASE = Reference("4F7K2-8")
@@ -35,7 +36,7 @@ def file(name: str, media_type: str = "application/pdf") -> StoredFile:
         ("Luminaria  apagada\r\nBcc: otro", "Luminaria apagada Bcc: otro"),
         ("ü" * 300, "ü" * 100),
         ("a" + "😀" * 90, "a" + "😀" * 49),
-        (" \n\x00", parse.NO_SUBJECT),
+        (" \n\x00", texts.NO_SUBJECT),
     ],
 )
 def test_a_subject_is_one_line_of_at_most_200_bytes(subject: str, expected: str) -> None:
@@ -44,10 +45,10 @@ def test_a_subject_is_one_line_of_at_most_200_bytes(subject: str, expected: str)
 
 def test_a_text_is_heading_body_and_marker() -> None:
     one = replace(entry(CASE, 7, "\nuno\r\ndos\x00\n"), heading="WhatsApp ·\n Ana")
-    assert parse.text_of(one) == "WhatsApp · Ana\n\nuno\ndos\n\n[ref:4F7K2-8.m7]"
+    assert texts.text_of(one) == "WhatsApp · Ana\n\nuno\ndos\n\n[ref:4F7K2-8.m7]"
     following = replace(draft(CASE, body="Hola"), follows="12\n3")
-    assert "\n\nContinúa el caso N.º 12 3.\n\nHola\n\n" in parse.text_of(
-        following.first, preface=parse.preface_of(following)
+    assert "\n\nContinúa el caso N.º 12 3.\n\nHola\n\n" in texts.text_of(
+        following.first, preface=texts.preface_of(following.follows)
     )
 
 
@@ -90,7 +91,7 @@ def test_a_gate_mail_is_ascii_from_the_citizen_and_always_the_same() -> None:
     assert mail["From"].addresses[0].addr_spec == "ana.gomez@example.com"
     assert mail["From"].addresses[0].display_name == "Ana Gómez"
     assert mail["Message-ID"] == "<inbox.4F7K2-8.m3@rt.salud.example>"
-    assert mail.get_content().rstrip("\n") == parse.text_of(one)
+    assert mail.get_content().rstrip("\n") == texts.text_of(one)
 
 
 @pytest.mark.parametrize("address", ["", "sin arroba", "a@b\r\nBcc: c@d", "ñandú@example.com", "a@b@c"])

@@ -12,6 +12,7 @@ import pytest
 
 from contract.ticketing_words import draft, entry, reference
 from inbox_daemon.model import StoredFile
+from inbox_ticketing._writing import texts
 from inbox_ticketing.znuny import parse
 from inbox_ticketing.znuny.quoting import own_words
 
@@ -147,7 +148,7 @@ def test_an_article_counts_only_with_the_file_that_its_subject_speaks_of() -> No
 
 def test_the_marker_ends_the_text_and_the_subject_is_the_heading() -> None:
     one = entry(reference(), 3, "hola\x00\r\nchau")
-    assert parse.text_of(one).endswith(f"hola\nchau\n\n[ref:{one.key}]")
+    assert texts.text_of(one).endswith(f"hola\nchau\n\n[ref:{one.key}]")
     assert parse.subject_of(one) == one.heading
     assert parse.title_of(draft(reference(), subject="\n")) == "(sin asunto)"
 

@@ -1,0 +1,1 @@
+"""Words that several adapters write into their systems. No plug-in, and knows none."""
