@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 import inbox_channels
 from inbox_daemon import registry
 from inbox_daemon.errors import Credentials, Permanent
-from inbox_daemon.model import Envelope, Event, InstanceId, Message
+from inbox_daemon.model import Envelope, Event, Ignored, InstanceId, Malformed, Message
 from inbox_daemon.plugins import (
     Channel,
     ChannelPlugin,
@@ -49,6 +49,7 @@ POWERS: dict[str, type] = {
 }
 FOLDER = Path(inbox_channels.__path__[0])
 SHARED = {"_graph"}
+NO_INPUT = ("expected.json", "settings.json", "README.md")
 NAMELESS = {"facebook"}
 """Kinds whose deliveries tell an id and no name."""
 KINDS = sorted(point.name for point in entry_points(group=registry.CHANNELS))
@@ -87,10 +88,11 @@ def bare(kind: str) -> PluginSettings:
     return made
 
 
-def recorded(kind: str) -> list[bytes]:
-    """Every raw input of the plug-in's testcases."""
+def recorded(kind: str, *, polled: bool = True) -> list[bytes]:
+    """Every raw input of the plug-in's testcases; not `polled`: without those whose folder says that it is polled."""
     inputs = [path for path in (FOLDER / kind / "testcases").rglob("*") if path.is_file()]
-    return [path.read_bytes() for path in sorted(inputs) if path.name not in ("expected.json", "README.md")]
+    inputs = [path for path in inputs if polled or not path.parent.name.startswith("polled")]
+    return [path.read_bytes() for path in sorted(inputs) if path.name not in NO_INPUT]
 
 
 def envelope(body: bytes) -> Envelope:
@@ -305,6 +307,21 @@ async def test_nobody_gets_in_unsigned(kind: str, tmp_path: Path, monkeypatch: p
                 channel.authenticate(request)
         answer = channel.handshake(WebhookRequest(method="GET", query={}, headers={}, body=b""))
         assert answer is None or answer.status >= 400
+
+
+@every_kind
+async def test_what_holds_something_for_an_instance_concerns_it(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    instance = configured(kind, tmp_path, monkeypatch)
+    async with lend_context() as context:
+        channel = instance.plugin.build(instance.settings, context)
+        assert isinstance(channel, Sharing) or not hasattr(instance.settings, "webhook_of")
+        for body in recorded(kind, polled=False):
+            events = outcome(instance.plugin, body, instance.settings) or ()
+            nothing = all(isinstance(event, Ignored | Malformed) for event in events)
+            assert nothing or not isinstance(channel, Sharing) or channel.concerns(body)
+        await channel.aclose()
 
 
 @every_kind

@@ -9,6 +9,7 @@ import json
 import time
 from collections.abc import Iterator
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -143,5 +144,5 @@ def test_what_meta_says_of_the_template_shows_in_the_status_and_is_put_right(tmp
         for event, grave in (("PAUSED", True), ("APPROVED", False)):
             content = news(event, later)
             assert daemon.post(HOOK, content, sign(content)) == 200
-            eventually(lambda grave=grave: [one["grave"] for one in template()] == [grave], seconds=10)
+            eventually(partial(lambda grave: [one["grave"] for one in template()] == [grave], grave), seconds=10)
             later += 1
