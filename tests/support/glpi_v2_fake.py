@@ -57,6 +57,9 @@ class HighLevelState:
     broken_writes: list[str] = field(default_factory=list)
     """What the next creations answer after they were done: `404`, `empty`, `null`."""
     timeline_limit: int = 1000
+    empties_timelines: bool = False
+    front: str = ""
+    """A web server before GLPI answers all but the log-in by itself: `404` with a page, or `[]`."""
 
 
 def moment(state: GlpiState, value: Any) -> str | None:

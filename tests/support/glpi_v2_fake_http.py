@@ -51,6 +51,9 @@ async def _front(request: web.Request, handler: Callable[[web.Request], Any]) ->
     state = request.app[STATE]
     if request.path == "/api.php/token":
         return await _token(request, state)
+    if state.front:
+        lost = web.Response(status=404, text="<html>Not Found</html>", content_type="text/html")
+        return lost if state.front == "404" else web.json_response([])
     if not state.enabled:
         return _denied("The High-Level API is disabled")
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
@@ -252,7 +255,7 @@ async def join(request: web.Request) -> web.Response:
 @routes.get(API + r"/Assistance/Ticket/{id:\d+}/Timeline/{kind:Followup|Solution}")
 async def timeline(request: web.Request) -> web.Response:
     state, row, kind = request.app[STATE], _row(request), request.match_info["kind"]
-    if kind in state.denies:  # not an error: what may not be seen is left out
+    if kind in state.denies or state.empties_timelines:  # not an error: what may not be seen is left out
         return web.json_response([])
     mine = [one for one in fake.rows_of(state, kind) if one["itemtype"] == "Ticket" and one["items_id"] == row["id"]]
     found = fake.narrowed(state, mine, request.query.get("filter", ""))[: state.timeline_limit]

@@ -66,7 +66,7 @@ async def test_a_check_names_what_is_missing(glpi: GlpiEleven, changes: dict[str
         ({"scopes": {"api", "graphql"}}, ("scopes",)),
         ({"denies": {"UserAuthorization"}}, ("who is an agent", "2.2")),
         ({"denies": {"Ticket_Ticket"}}, ("Ticket_Ticket",)),
-        ({"denies": {"Followup"}}, ("private followup", "not found again")),
+        ({"denies": {"Followup"}}, ("denies Followup", "profile")),
         ({"unknown_types": {"Followup"}}, ("Followup", "2.2")),
         ({"clock_off": timedelta(hours=3)}, ("clock",)),
     ],
@@ -276,6 +276,34 @@ async def test_questions_that_go_unanswered_are_no_absence(glpi: GlpiEleven) -> 
         await adapter.append(one, entry(reference(), 2))
     with pytest.raises(Transient):
         await adapter.find_entry(two, MessageKey("X.m9"))
+
+
+@pytest.mark.parametrize("front", ["404", "[]"])
+async def test_what_a_server_before_glpi_answers_is_no_absence(glpi: GlpiEleven, front: str) -> None:
+    adapter, case = glpi.adapter(), reference()
+    ticket = await adapter.open_ticket(draft(case))
+    glpi.state.front = front
+    with pytest.raises(Transient):
+        await adapter.find(case)
+    with pytest.raises(Transient):
+        await adapter.find_entry(ticket, MessageKey(f"{case}.m1"))
+    with pytest.raises(Transient):
+        await adapter.append(ticket, entry(case, 2))
+
+
+async def test_what_a_timeline_leaves_out_is_no_absence(glpi: GlpiEleven) -> None:
+    """A right that was lost: the timeline is empty and its status good."""
+    adapter, case = glpi.adapter(), reference()
+    ticket = await adapter.open_ticket(draft(case))
+    await adapter.append(ticket, entry(case, 2))
+    glpi.state.denies = {"Followup"}
+    with pytest.raises(Credentials):
+        await adapter.find_entry(ticket, MessageKey(f"{case}.m2"))
+    glpi.state.denies = set()
+    glpi.state.empties_timelines = True
+    with pytest.raises(Transient):
+        await adapter.find_entry(ticket, MessageKey(f"{case}.m2"))
+    assert await adapter.find_entry(ticket, MessageKey(f"{case}.m3")) is None
 
 
 # ---------------------------------------------------------------- reading

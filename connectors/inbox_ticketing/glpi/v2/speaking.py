@@ -6,25 +6,23 @@ import itertools
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
 
-from inbox_daemon.errors import Credentials, Gone, Permanent, Uncertain
+from inbox_daemon.errors import Credentials, Gone, Permanent, Transient, Uncertain
 from inbox_daemon.model import Reference
 from inbox_daemon.plugins import Answer, Context
-from inbox_ticketing.glpi.parse import Remark, Row, Turn, number, person, text_of
+from inbox_ticketing.glpi.parse import Remark, Row, Turn, number, text_of
 from inbox_ticketing.glpi.settings import GlpiSettings
 from inbox_ticketing.glpi.speech import PER_PAGE, Copy, Opening, Speech
 from inbox_ticketing.glpi.v2 import outcome, parse, rsql
 from inbox_ticketing.glpi.v2.client import Client
 from inbox_ticketing.glpi.v2.files import Files
 from inbox_ticketing.glpi.v2.outcome import NO_RIGHT, NOT_FOUND
+from inbox_ticketing.glpi.v2.people import UNSEEN, People
 from inbox_ticketing.glpi.v2.places import Places
 
-REQUESTER = 1
-"""`Team::ROLE_REQUESTER`: versions before API 2.2 answer 500 to the word (issue 22888), all take the number."""
 SON_OF = 3
 TIMELINE = 1_000
 """`ITILController::getITILTimelineItems` answers no more of a kind, and says nothing of the rest."""
 CLOCK = timedelta(minutes=10)
-_UNSEEN = (NOT_FOUND, NO_RIGHT)
 
 
 class HighLevel:
@@ -36,6 +34,7 @@ class HighLevel:
         self._in_title = settings.reference_in == "title"
         self._client = Client(settings, context)
         self._places = Places(settings, self._client, context)
+        self._people = People(settings, self._client)
         self._older = older
         self.files = Files(self._client, older.files if older else None, context)
 
@@ -80,7 +79,7 @@ class HighLevel:
                 f"{self._instance}: each followup would make the service account the technician. Switch off "
                 '"Add me as a technician when adding a ticket follow-up" in its preferences'
             )
-        if not await self._profiles(await self.me()):
+        if not await self._people.profiles(await self.me()):
             raise Credentials(
                 f"{self._instance}: it cannot be seen who is an agent. Give the service account the right to read "
                 "users, and GLPI a version whose API shows their authorizations (2.2)"
@@ -147,12 +146,8 @@ class HighLevel:
     async def complete(self, ticket: int) -> None:
         """Put the requester into the ticket's team, unless it is there: a second time would add it twice."""
         requester = await self._places.requester()
-        if requester is None or requester in await self.requesters(ticket):
-            return
-        member = {"type": "User", "id": requester, "role": REQUESTER}
-        answer = await self._client.send("POST", f"/Assistance/Ticket/{ticket}/TeamMember", member)
-        if answer.status != 201:
-            raise Uncertain(f"{self._instance}: GLPI did not say that ticket {ticket} has its requester")
+        if requester is not None and requester not in await self.requesters(ticket):
+            await self._people.ask_for(ticket, requester)
 
     async def ticket(self, number: int) -> Row:
         """`GET /Assistance/Ticket/N`; what is out of sight is not told from what is not there."""
@@ -250,14 +245,25 @@ class HighLevel:
                 found[one.id] = one
             highest = max(found, default=0)
             if len(items) < TIMELINE or highest <= last:
-                return [found[ident] for ident in sorted(found) if found[ident].ticket == ticket]
+                break
             last = highest
+        if holding and not found:
+            await self._really_absent(ticket, kind, holding)
+        return [found[ident] for ident in sorted(found) if found[ident].ticket == ticket]
+
+    async def _really_absent(self, ticket: int, kind: str, holding: str) -> None:
+        """A timeline leaves out what may not be seen, without a word, so that a lost right would double what is looked
+        up. A question says that it is denied: an absence is one where both tell it."""
+        condition = rsql.every(rsql.equals("items_id", ticket), rsql.holds("content", holding))
+        rows = await self._client.ask(parse.PARTS[kind], condition, "id itemtype items_id")
+        if any(row.get("itemtype") == "Ticket" and number(row.get("items_id")) == ticket for row in rows):
+            raise Transient(f"{self._instance}: GLPI does not show an entry of ticket {ticket} that it has")
 
     async def remark(self, kind: str, number: int, tickets: tuple[int, ...]) -> Remark | None:
         """Paths to an entry lead through its ticket: each is tried."""
         for ticket in tickets:
             path = f"/Assistance/Ticket/{ticket}/Timeline/{parse.PARTS[kind]}/{number}"
-            answer = await self._client.get(path, accept=_UNSEEN)
+            answer = await self._client.get(path, accept=UNSEEN)
             if answer.status >= 400:
                 continue
             with self.reading("an entry"):
@@ -276,22 +282,10 @@ class HighLevel:
         """See `Places.me`."""
         return await self._places.me()
 
-    async def _profiles(self, user: int) -> set[str]:
-        """Names of a user's profiles; this API does not tell which interface a profile has."""
-        answer = await self._client.get(f"/Administration/User/{user}/Authorization", accept=_UNSEEN)
-        if answer.status >= 400:
-            return set()
-        given = [row.get("profile") for row in self._client.listed(answer)]
-        return {str(one.get("name")) for one in given if isinstance(one, dict)}
-
     async def agent(self, user: int) -> str:
-        """Who has one of the profiles that are configured as agents'."""
-        if not user or (await self._profiles(user)).isdisjoint(self._settings.agent_profiles):
-            return ""
-        answer = await self._client.get(f"/Administration/User/{user}", accept=_UNSEEN)
-        return person(answer.json, "username") if answer.status < 400 and isinstance(answer.json, dict) else ""
+        """See `People.agent`."""
+        return await self._people.agent(user)
 
     async def requesters(self, ticket: int) -> frozenset[int]:
-        """From the ticket's team."""
-        answer = await self._client.get(f"/Assistance/Ticket/{ticket}/TeamMember")
-        return parse.requesters_in(self._client.listed(answer))
+        """See `People.requesters`."""
+        return await self._people.requesters(ticket)
