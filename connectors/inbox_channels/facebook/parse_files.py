@@ -243,10 +243,13 @@ def attachment_url(body: bytes, remote: str) -> str | None:
 
 
 def _shapes(body: Json) -> Iterator[tuple[object, str]]:
-    """Every item that may bring files, with the name of its shape; an entry may itself be a single change."""
+    """Every item that may bring files, with the name of its shape. An entry may itself be a single change.
+
+    Of `standby` nothing becomes a message.
+    """
     for entry in children(body, "entry"):
-        for raw in (*_list(entry, "messaging"), *_list(entry, "standby")):
-            yield raw, "messaging"
+        for raw in _list(entry, "messaging"):
+            yield raw, "value"
         for change in (entry, *children(entry, "changes")):
             yield change.get("value"), "value"
     for raw in _list(body, "polled"):

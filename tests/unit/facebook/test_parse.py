@@ -152,6 +152,16 @@ def test_a_commenter_is_no_psid_and_belongs_to_the_page() -> None:
     assert (handle.kind, handle.value, handle.scope) == ("fb_user", "21000000000000001", PAGE)
 
 
+@pytest.mark.parametrize(
+    ("given", "name"),
+    [({"username": "@ana"}, "ana"), ({"name": " Ana "}, "Ana"), ({"name": "", "username": "ana"}, "ana"), ({}, None)],
+)
+def test_people_are_called_what_they_call_themselves(given: Any, name: str | None) -> None:
+    row = comment(1)
+    row["value"]["from"] = {"id": "21000000000000001", **given}
+    assert message_of(read(body(changes=[row]))).sender.name == name
+
+
 def test_every_public_word_says_that_it_is_public_and_where_it_stands() -> None:
     details = message_of(read(body(changes=[comment(1)]))).details
     assert details == {

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from inbox_daemon.model import (
+    Content,
     EditEvent,
     Ignored,
     ReactionEvent,
@@ -199,3 +200,9 @@ def test_while_another_app_answers_nothing_that_is_said_becomes_a_message() -> N
     assert isinstance(third, Ignored)
     assert (first.reason, third.reason) == ("standby", "standby")
     assert isinstance(second, RevokeEvent)
+
+
+def test_what_instagram_cannot_hand_over_is_shown_as_such_with_the_words_that_came() -> None:
+    for told in (body([said("hola", is_unsupported=True)]), polled(node(message="hola", is_unsupported=True))):
+        message = message_of(read(told))
+        assert (message.content, message.text) == (Content.UNSUPPORTED, "hola")

@@ -110,3 +110,11 @@ def test_what_is_shared_is_a_file_only_where_meta_keeps_it() -> None:
 def test_nobody_is_named_by_a_file() -> None:
     content = body([with_files(("image", {"url": f"{CDN}/1.jpg"}))])
     assert ANA not in json.dumps(files_of(content))
+
+
+def test_an_entry_that_is_itself_a_single_change_brings_files_too() -> None:
+    told = with_files(("image", {"url": f"{CDN}/1.jpg"}))
+    content = json.dumps({"object": "instagram", "entry": [{"id": PAGE, "field": "messages", "value": told}]}).encode()
+    (message,) = read(content)
+    assert isinstance(message, Message)
+    assert [attachment_url(content, file.remote) for file in message.attachments] == [f"{CDN}/1.jpg"]
