@@ -6,7 +6,7 @@ import asyncio
 import re
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractAsyncContextManager, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -183,12 +183,19 @@ def assert_nobody_in(text: str, *planted: str) -> None:
 def meta(**options: Any) -> Iterator[GraphFake]:
     """A Graph API in a thread of its own, since the tests themselves only wait."""
     fake = GraphFake(**options)
+    with aside(run_graph(fake)):
+        yield fake
+
+
+@contextmanager
+def aside(serving: AbstractAsyncContextManager[Any]) -> Iterator[None]:
+    """Serve in a thread with a loop of its own."""
     ready, stop = threading.Event(), asyncio.Event()
     loops: list[asyncio.AbstractEventLoop] = []
 
     async def serve() -> None:
         loops.append(asyncio.get_running_loop())
-        async with run_graph(fake):
+        async with serving:
             ready.set()
             await stop.wait()
 
@@ -196,7 +203,7 @@ def meta(**options: Any) -> Iterator[GraphFake]:
     thread.start()
     try:
         assert ready.wait(10)
-        yield fake
+        yield
     finally:
         loops[0].call_soon_threadsafe(stop.set)
         thread.join(10)

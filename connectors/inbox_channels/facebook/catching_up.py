@@ -81,8 +81,9 @@ class CatchingUp:
     async def poll(self, cursor: Cursor | None) -> Page:
         """The next page of the sweep under way, or the first of a new one. Raises `EdgeError`."""
         now = self._context.now()
+        second = now.replace(microsecond=0)  # Meta's times are cut to the second
         days = timedelta(days=self._settings.catch_up_days)
-        at = position.read(cursor, now - days, now - max(days, LOST))
+        at = position.read(cursor, second - days, second - max(days, LOST))
         found = _Found()
         if at.source is None:
             found.notices.append(await self._subscription.keep())
