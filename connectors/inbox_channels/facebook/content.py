@@ -96,7 +96,7 @@ def link_details(links: Iterable[tuple[str, str]]) -> Details:
     details: Details = {}
     for n, (url, title) in enumerate(dict(links).items(), start=1):
         number = f" {n}" if n > 1 else ""
-        details |= ({f"name{number}": title} if title else {}) | {f"url{number}": url}
+        details |= ({f"name{number}": title} if title else {}) | {f"url{number}": parse_files.behind(url)}
     return details
 
 

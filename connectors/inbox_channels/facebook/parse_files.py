@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 from inbox_channels._graph.reading import Json, Unreadable, child, children, clean, clean_text, load, word
 from inbox_daemon.errors import Permanent
@@ -131,6 +131,17 @@ def web_address(given: str) -> str:
     """`given` where it is an address of the web, else nothing."""
     url = given.strip()
     return url if _host(url) else ""
+
+
+def behind(url: str) -> str:
+    """Where a link leads that Meta has wrapped into its own (`https://l.facebook.com/l.php?u=…`)."""
+    if _host(url) not in ("l.facebook.com", "lm.facebook.com", "l.instagram.com"):
+        return url
+    try:
+        given = parse_qs(urlsplit(url).query).get("u", [""])[0]
+    except ValueError:
+        return url
+    return web_address(clean_text(given)) or url
 
 
 def is_file_address(url: str) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from inbox_channels.facebook.parse_files import attachment_url, attachments, of_message
+from inbox_channels.facebook.parse_files import attachment_url, attachments, behind, of_message
 from inbox_daemon.model import Message
 from unit.facebook.deliveries import ANA, PAGE, body, comment, node, polled, read, said, with_files
 
@@ -118,3 +118,19 @@ def test_an_entry_that_is_itself_a_single_change_brings_files_too() -> None:
     (message,) = read(content)
     assert isinstance(message, Message)
     assert [attachment_url(content, file.remote) for file in message.attachments] == [f"{CDN}/1.jpg"]
+
+
+@pytest.mark.parametrize(
+    ("given", "found"),
+    [
+        ("https://l.facebook.com/l.php?u=https%3A%2F%2Fchaco.example%2Fn%3Fa%3D1&h=AT0", "https://chaco.example/n?a=1"),
+        ("https://l.facebook.com/l.php?u=https%3A%2F%2Fchaco.example%2F%00", "https://chaco.example/"),
+        ("https://l.facebook.com/l.php?u=javascript%3Aalert(1)", None),
+        ("https://l.facebook.com/l.php?h=AT0", None),
+        ("https://l.facebook.com/l.php?" + "a=1&" * 3000, None),
+        ("https://l.facebook.com.example/l.php?u=https%3A%2F%2Fchaco.example%2F", None),
+        ("https://chaco.example/?u=https%3A%2F%2Fother.example%2F", None),
+    ],
+)
+def test_a_link_that_meta_wrapped_is_told_as_what_it_leads_to(given: str, found: str | None) -> None:
+    assert behind(given) == (found or given)
