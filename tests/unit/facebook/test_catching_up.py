@@ -44,6 +44,7 @@ def texts(place: Place, pages: Sequence[Page]) -> list[str]:
 async def begun(place: Place, **changes: Any) -> tuple[FacebookChannel, Cursor | None]:
     """A channel that has listened from now on, and has been away for an hour."""
     channel = place.another(**changes)
+    place.fake.now += timedelta(seconds=2)  # Meta's times are cut to the second
     _, cursor = await sweep(channel, None)
     place.fake.now += timedelta(hours=1)
     return channel, cursor
@@ -55,6 +56,13 @@ async def test_at_first_contact_only_what_comes_from_now_on(page: Place) -> None
     page.fake.now += timedelta(hours=1)
     pages, _ = await sweep(page.channel, None)
     assert texts(page, pages) == []
+
+
+async def test_what_is_written_in_the_very_second_of_the_first_contact_is_not_missed(page: Place) -> None:
+    _, cursor = await sweep(page.channel, None)
+    page.fake.write("7001", "en el mismo segundo", told=False)
+    pages, _ = await sweep(page.channel, cursor)
+    assert texts(page, pages) == ["en el mismo segundo"]
 
 
 async def test_or_of_so_many_days_as_are_asked_for(page: Place) -> None:
