@@ -77,7 +77,7 @@ class Intake:
         arrived: asyncio.Event,
         gap: Callable[[], Awaitable[None]],
         taken_in: Callable[[str, Taken, float], None],
-        heard: Callable[[Connection, str, StatusEvent], None],
+        heard: Callable[[Connection, str, StatusEvent | WatermarkEvent], None],
     ) -> None:
         self._database = database
         self._channels = channels
@@ -222,6 +222,7 @@ class Intake:
                 self._heard(parcel.connection, parcel.instance, event)
                 return "status"
             case WatermarkEvent():
+                self._heard(parcel.connection, parcel.instance, event)
                 return "watermark"
             case HandleChanged():
                 people.change(parcel.connection, event, parcel.envelope_id)

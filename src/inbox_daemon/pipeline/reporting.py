@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
-from inbox_daemon.model import SendState, StatusEvent
+from inbox_daemon.model import SendState, StatusEvent, WatermarkEvent
 from inbox_daemon.pipeline.sending import standing
 from inbox_daemon.store import conversations, outbox, portions, replies
 from inbox_daemon.store.outbox import Step
@@ -61,11 +61,18 @@ class Reporting:
         """An answer was taken back before anything of it went: the ticket is told that nothing did."""
         self._add(connection, leader_id, "note", timedelta(0))
 
-    def heard(self, connection: Connection, instance: str, event: StatusEvent) -> None:
-        """A channel says what became of something that we sent."""
-        step_id = portions.report(connection, instance, event)
-        if step_id is None:
+    def heard(self, connection: Connection, instance: str, event: StatusEvent | WatermarkEvent) -> None:
+        """A channel says what became of something that we sent, or of all of it up to some moment."""
+        if isinstance(event, WatermarkEvent):
+            for step_id in portions.reach(connection, instance, event):
+                self._settle(connection, step_id)
             return
+        reported = portions.report(connection, instance, event)
+        if reported is not None:
+            self._settle(connection, reported)
+
+    def _settle(self, connection: Connection, step_id: int) -> None:
+        """Portions of a step were reported of: where does its answer stand now?"""
         portions.lock(connection, step_id)
         found = standing(portions.last_route(connection, step_id))
         failed = found is not None and found[0] == SendState.FAILED

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, bindparam, insert, or_, select, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import Connection, Row, and_, bindparam, exists, insert, or_, select, update
 
 from inbox_daemon.identity.decide import (
     Attach,
@@ -21,12 +20,15 @@ from inbox_daemon.identity.decide import (
     decide_learned,
     stored_handles,
 )
+from inbox_daemon.identity.decide import Row as LinkRow
 from inbox_daemon.identity.handles import canonical, match_key
 from inbox_daemon.model import Handle, HandleChanged, InstanceId, Proof, Sender
 from inbox_daemon.store.clock import db_now
 from inbox_daemon.store.schema import citizen, handle, identity_event
 
 MOST_SIMILAR = 20
+LEARNED = f"{LinkRow.LEARNED}: "
+"""How the evidence of a link begins that a channel told by itself when it took an answer."""
 
 # Statements that run for every message are built once: building them costs more than running them.
 _BY_KEY = and_(
@@ -98,19 +100,11 @@ def change(connection: Connection, event: HandleChanged, envelope_id: int) -> bo
 def learn(connection: Connection, answered_id: int, learned: Sequence[Handle]) -> list[int]:
     """Carry out what a channel told of whom it took an answer to; returns the learned handles that are now theirs.
 
-    Where somebody writes under a learned handle at this very moment, that message counts as the first.
+    Where somebody writes under a learned handle at this very moment, one of the two transactions is run again.
     """
     if not learned:
         return []
-    try:
-        with connection.begin_nested():
-            return _learn(connection, answered_id, learned)
-    except IntegrityError:
-        return _learn(connection, answered_id, learned)
-
-
-def _learn(connection: Connection, answered_id: int, learned: Sequence[Handle]) -> list[int]:
-    answered = connection.execute(select(handle).where(handle.c.id == answered_id)).one_or_none()
+    answered = connection.execute(select(handle).where(handle.c.id == answered_id).with_for_update()).one_or_none()
     if answered is None or answered.citizen_id is None or answered.proof != Proof.CHANNEL.value:
         return []  # erased, or given up, while the answer was on its way; or nobody vouches for whose it is
     handles = [canonical(one) for one in learned]
@@ -127,19 +121,20 @@ def _key(one: Handle) -> dict[str, str]:
     return {"kind_": one.kind, "scope_": one.scope, "value_": one.value}
 
 
-def _as_handle(row: Row[Any]) -> Handle:
+def as_handle(row: Row[Any]) -> Handle:
+    """The handle in a row of the table."""
     return Handle(kind=row.kind, value=row.value, scope=row.scope, proof=Proof(row.proof))
 
 
 def _known(connection: Connection, handles: Sequence[Handle]) -> list[Known]:
     rows = [row for one in sorted(handles, key=_order) for row in connection.execute(_HELD, _key(one))]
     siblings = {
-        whose: tuple(_as_handle(row) for row in connection.execute(_SIBLINGS, {"citizen_": whose}))
+        whose: tuple(as_handle(row) for row in connection.execute(_SIBLINGS, {"citizen_": whose}))
         for whose in {row.citizen_id for row in rows}
     }
     return [
         Known(
-            handle=_as_handle(row),
+            handle=as_handle(row),
             citizen=CitizenId(row.citizen_id),
             last_seen=row.last_seen_at,
             siblings=siblings[row.citizen_id],
@@ -157,7 +152,7 @@ def _similar(connection: Connection, handles: Sequence[Handle]) -> list[Known]:
     """Other handles with an equal match key: they only ever suggest."""
     keys = [(one.kind, match_key(one.kind, one.value)) for one in handles]
     return [
-        Known(handle=_as_handle(row), citizen=CitizenId(row.citizen_id), last_seen=row.last_seen_at)
+        Known(handle=as_handle(row), citizen=CitizenId(row.citizen_id), last_seen=row.last_seen_at)
         for kind, key in keys
         if key
         for row in connection.execute(_SIMILAR, {"kind_": kind, "key_": key})
@@ -255,3 +250,27 @@ def _see(connection: Connection, handles: Sequence[Handle], citizen_id: int, at:
             if row.last_seen_at < at:
                 connection.execute(_SEEN, {"id_": row.id, "at_": at})
     return min(seen)[1] if seen else None
+
+
+def alike(connection: Connection, one: Handle | int) -> list[Row[Any]]:
+    """The row of a handle (or of its id), and those by which the same page or account knows the same person, locked.
+
+    Only what the channel itself told when it took an answer counts: a private reply to a comment lies in the very
+    thread in which its commenter writes by Messenger. Empty for a handle that nobody has.
+    """
+    by = handle.c.id == one if isinstance(one, int) else and_(*(handle.c[name] == value for name, value in _named(one)))
+    asked = connection.execute(select(handle).where(by).with_for_update()).one_or_none()
+    if asked is None or not asked.scope or asked.citizen_id is None:
+        return [] if asked is None else [asked]
+    told = exists().where(
+        or_(identity_event.c.handle_id == asked.id, identity_event.c.handle_id == handle.c.id),
+        identity_event.c.citizen_id == asked.citizen_id,
+        identity_event.c.kind == "linked",
+        identity_event.c.evidence.startswith(LEARNED),
+    )
+    same = and_(handle.c.citizen_id == asked.citizen_id, handle.c.scope == asked.scope, handle.c.kind != asked.kind)
+    return [asked, *connection.execute(select(handle).where(same, told).order_by(handle.c.id).with_for_update())]
+
+
+def _named(one: Handle) -> list[tuple[str, str]]:
+    return [("kind", one.kind), ("scope", one.scope), ("value", one.value)]

@@ -15,10 +15,12 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, exists, func, insert, or_, select, update
 
-from inbox_daemon.model import RemoteId, SendState, StatusEvent, StoredFile
+from inbox_daemon.identity.handles import canonical
+from inbox_daemon.model import RemoteId, SendState, StatusEvent, StoredFile, WatermarkEvent
+from inbox_daemon.store import people
 from inbox_daemon.store.clock import db_now
 from inbox_daemon.store.schema import dispatch, portion, send_status
-from inbox_daemon.store.sendings import note_status
+from inbox_daemon.store.sendings import note_status, note_watermark, watermarks
 
 OUT = tuple(state.value for state in SendState if state is not SendState.FAILED)
 """States of a portion that the channel has."""
@@ -142,6 +144,43 @@ def accepted(connection: Connection, portion_id: int, remote_id: RemoteId, state
     ).one_or_none()
     if early is not None:
         _turn(connection, portion_id, early.state, early.at, early.error_code, early.reason)
+    _catch_up(connection, row)
+
+
+def _catch_up(connection: Connection, row: Row[Any]) -> None:
+    """What was told of all that goes to somebody counts for a portion, too, also where it was told before the answer
+    to our call was stored. A call takes its time: what was told up to any moment of it is taken to include it.
+    """
+    state = connection.execute(select(portion.c.state).where(portion.c.id == row.id)).scalar_one()
+    if state not in OUT:
+        return
+    handles = [people.as_handle(one) for one in people.alike(connection, row.handle_id)]
+    for mark in watermarks(connection, row.instance, handles):
+        if row.tried_at is not None and row.tried_at <= mark.until:
+            _turn(connection, row.id, mark.state, mark.at, None, "")
+
+
+def reach(connection: Connection, instance: str, event: WatermarkEvent) -> list[int]:
+    """Keep a watermark; returns the steps whose portions it concerns, each once.
+
+    What may not have gone out at all is not among them: that somebody read what came before proves nothing of it.
+    """
+    handles = [one.id for one in people.alike(connection, canonical(event.to))]
+    if not note_watermark(connection, instance, event):
+        return []
+    rows = connection.execute(
+        select(portion)
+        .where(
+            portion.c.instance == instance,
+            portion.c.handle_id.in_(handles),
+            portion.c.tried_at <= event.until,
+            portion.c.state.in_([one for one in OUT if SendState(one).rank < event.state.rank]),
+        )
+        .order_by(portion.c.id)
+    ).all()
+    for row in rows:
+        _turn(connection, row.id, event.state, event.sent_at, None, "")
+    return list(dict.fromkeys(row.dispatch_id for row in rows))
 
 
 def report(connection: Connection, instance: str, event: StatusEvent) -> int | None:
@@ -159,6 +198,8 @@ def report(connection: Connection, instance: str, event: StatusEvent) -> int | N
     if row.remote_id is None:
         connection.execute(update(portion).where(portion.c.id == row.id).values(remote_id=event.target))
     _turn(connection, row.id, event.state, event.sent_at, event.error_code, event.reason)
+    if event.state is not SendState.FAILED:
+        _catch_up(connection, row)
     return int(row.dispatch_id)
 
 

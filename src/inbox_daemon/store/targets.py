@@ -8,12 +8,9 @@ from datetime import datetime
 
 from sqlalchemy import Connection, func, select
 
-from inbox_daemon.identity.decide import Row
 from inbox_daemon.model import Handle, Proof
+from inbox_daemon.store.people import LEARNED
 from inbox_daemon.store.schema import conversation, handle, identity_event, message
-
-LEARNED = f"{Row.LEARNED}: "
-"""How the evidence of a link begins that a channel told by itself when it took an answer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
