@@ -51,7 +51,7 @@ CAPABILITIES = Capabilities(
     updates="poll",
     parallel=4,
 )
-"""Of the product; an instance with a `hint_secret` has `updates="both"`."""
+"""Of the product; an instance with a `hint_secret` has `updates="both"`, one without the older API no `attach`."""
 
 
 class Glpi:
@@ -67,7 +67,8 @@ class Glpi:
         self.capabilities = replace(
             CAPABILITIES,
             updates="both" if settings.hint_secret else "poll",
-            max_attachment_bytes=settings.max_attachment_bytes,
+            attach=CAPABILITIES.attach if speech.files.takes else "none",
+            max_attachment_bytes=settings.max_attachment_bytes if speech.files.takes else None,
         )
 
     async def aclose(self) -> None:

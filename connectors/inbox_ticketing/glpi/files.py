@@ -6,19 +6,17 @@ in is compared by its SHA-1, and its link to the ticket is looked at, before any
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import json
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
-from pathlib import Path
 from typing import Any
 
 import aiohttp
 
 from inbox_daemon.errors import Gone, Permanent, Transient, Uncertain
 from inbox_daemon.model import Attachment, Entry, StoredFile
-from inbox_daemon.plugins import Context
+from inbox_daemon.plugins import Context, read_stored
 from inbox_ticketing.glpi import parse, texts
 from inbox_ticketing.glpi.parse import Document, Row
 from inbox_ticketing.glpi.places import Places
@@ -55,19 +53,11 @@ class Files:
         self._places = places
         self._instance = context.instance
         self._sizes = Sizes()
+        self.takes = True
 
     async def put(self, row: Row, entry: Entry, file: StoredFile) -> None:
         """Have the file in the ticket, once: an upload whose end was unclear is found by its name and its bytes."""
-        limit = self._settings.max_attachment_bytes
-        if file.size > limit:
-            raise Permanent(
-                f"{self._instance}: a file of {file.size} bytes is above the {limit} that GLPI takes",
-                told=f"supera los {limit // 1000} kB que admite GLPI",
-            )
-        try:
-            content = await asyncio.to_thread(Path(file.path).read_bytes)
-        except OSError as error:
-            raise Permanent(f"{self._instance}: a stored file cannot be read ({error.strerror})") from error
+        content = await read_stored(file, self._instance, limit=self._settings.max_attachment_bytes)
         sha1 = hashlib.sha1(content, usedforsecurity=False).hexdigest()
         found = await self._uploaded(entry, sha1)
         number = found.id if found else await self._upload(row, entry, file, content)

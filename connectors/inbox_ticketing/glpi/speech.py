@@ -43,6 +43,10 @@ class Copy:
 class FileSide(Protocol):
     """Files to and from GLPI."""
 
+    @property
+    def takes(self) -> bool:
+        """Whether GLPI is given files at all."""
+
     async def put(self, row: Row, entry: Entry, file: StoredFile) -> None:
         """Have the file in the ticket, once: an upload whose end was unclear is found by its name and its bytes."""
 

@@ -437,6 +437,7 @@ async def test_without_the_older_apis_token_a_file_is_refused_so_that_it_goes_as
     glpi: GlpiEleven, tmp_path: Path
 ) -> None:
     adapter, case = glpi.adapter(), reference()
+    assert (adapter.capabilities.attach, glpi.with_files().capabilities.attach) == ("none", "two_step")
     ticket = await adapter.open_ticket(draft(case))
     with pytest.raises(Permanent, match="user_token") as refused:
         await adapter.attach(ticket, entry(case, 2), stored(tmp_path, "a.pdf", "application/pdf", b"%PDF"))

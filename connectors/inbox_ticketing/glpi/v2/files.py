@@ -29,6 +29,7 @@ class Files:
         self._uploads = uploads
         self._instance = context.instance
         self._sizes = Sizes()
+        self.takes = uploads is not None
 
     async def put(self, row: Row, entry: Entry, file: StoredFile) -> None:
         """See `glpi.files.Files.put`. Raises `Permanent` without the older API: the file then goes as a link."""
