@@ -3,40 +3,24 @@
 from __future__ import annotations
 
 from typing import Annotated, Literal, Self
-from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
-from inbox_daemon.plugins import PluginSettings, Secret
+from inbox_daemon.plugins import BaseUrl, PluginSettings, Secret, ZoneName
 
 
-def _http_url(value: str) -> str:
-    parts = urlsplit(value)
-    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
-        raise ValueError("give a web address such as https://glpi.salud.example, without ? or #")
-    if parts.username or parts.password:
-        raise ValueError("take the user and password out of the address; the token stands for them")
-    return value.rstrip("/").removesuffix("/apirest.php").removesuffix("/api.php")
+def _without_the_api(value: str) -> str:
+    return value.removesuffix("/apirest.php").removesuffix("/api.php")
 
 
-def _zone(value: str) -> str:
-    try:
-        ZoneInfo(value)
-    except (OSError, ValueError, KeyError) as error:
-        raise ValueError("give a time zone by its name, such as America/Argentina/Cordoba") from error
-    return value
-
-
-HttpUrl = Annotated[str, AfterValidator(_http_url)]
+GlpiUrl = Annotated[BaseUrl, AfterValidator(_without_the_api)]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=r"^[^\r\n]+$")]
-Zone = Annotated[str, AfterValidator(_zone)]
 
 
 class GlpiSettings(PluginSettings):
     """One `[destinations.NAME]` table of kind `glpi`."""
 
-    url: HttpUrl = Field(description="Where GLPI is, without /apirest.php or /api.php.")
+    url: GlpiUrl = Field(description="Where GLPI is, without /apirest.php or /api.php.")
     api: Literal["legacy", "v2"] = Field(
         default="legacy", description="legacy: apirest.php (GLPI 10 and 11); v2: the high-level API of GLPI 11."
     )
@@ -73,10 +57,10 @@ class GlpiSettings(PluginSettings):
         default="append",
         description="A citizen writes to a solved or closed ticket: append and reopen, or open another.",
     )
-    zone: Zone | None = Field(
+    zone: ZoneName | None = Field(
         default=None, description="Time zone in which GLPI tells times; left out: that of the installation."
     )
-    link_base: HttpUrl | None = Field(
+    link_base: GlpiUrl | None = Field(
         default=None, description="Where agents' browsers reach GLPI, when that is not `url`."
     )
     hint_secret: Secret | None = Field(
