@@ -86,12 +86,13 @@ def comment_of(reply: Reply) -> str:
             "sending a notice: a comment can be answered in private only once, and that is kept for the answer",
             told="los avisos automáticos no se envían a quien comentó: Meta admite una sola respuesta privada",
         )
-    if reply.in_reply_to is None or not _COMMENT.fullmatch(reply.in_reply_to):
+    comment = (reply.in_reply_to or "").partition("|")[0]  # an edited one is known by more than its id
+    if not _COMMENT.fullmatch(comment):
         raise WindowClosed(
             "sending an answer: a comment takes one private message, the rest waits until the person writes",
             told="Meta admite un solo mensaje privado por comentario; lo demás se enviará cuando la persona escriba",
         )
-    return str(reply.in_reply_to)
+    return comment
 
 
 def private_recipient(comment: str, page_id: str) -> Mapping[str, str]:

@@ -54,6 +54,12 @@ async def test_a_visitors_post_is_answered_as_a_post(page: Place) -> None:
     assert page.fake.sent[0].body["recipient"] == {"post_id": post.id}
 
 
+async def test_an_edited_comment_is_answered_as_the_comment(page: Place) -> None:
+    comment = page.fake.comment("9001", "¿Dónde pago?")
+    await page.channel.send(answer(to=BENITO, in_reply_to=ExternalId(f"{comment['id']}|edited|1763990000")))
+    assert page.fake.sent[0].body["recipient"] == {"comment_id": comment["id"]}
+
+
 async def test_on_instagram_too(account: Place) -> None:
     comment = account.fake.comment("9001", "¿Dónde pago?")
     commenter = Handle(kind="fb_user", value="9001", scope=ACCOUNT_ID)
