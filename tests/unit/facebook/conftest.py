@@ -55,8 +55,10 @@ async def at_meta(platform: str) -> AsyncIterator[Place]:
             made._catching_up._pause = 0.0  # Meta's two calls a second; the fake takes any number
             return made
 
-        yield Place(channel=another(), fake=fake, another=another)
-        await sessions.close()
+        try:
+            yield Place(channel=another(), fake=fake, another=another)
+        finally:
+            await sessions.close()
 
 
 @pytest.fixture
