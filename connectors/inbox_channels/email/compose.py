@@ -21,7 +21,7 @@ from inbox_channels.email.parse_files import safe_name
 from inbox_channels.email.parse_words import clean_line, clean_text
 from inbox_channels.email.wording import CASE_TAG, WORDINGS, Language, Wording
 from inbox_daemon.errors import Permanent
-from inbox_daemon.model import Choice, Handle, Reply, StoredFile
+from inbox_daemon.model import Handle, Reply, StoredFile
 
 MAX_QUOTED_LINES = 60
 MAX_QUOTED_LINE_CHARS = 2_000
@@ -174,26 +174,18 @@ def _bare(line: str) -> str:
 
 
 def body(reply: Reply, writer: Writer) -> str:
-    """The words of the mail: the text, a menu as numbered lines, and below it what is answered.
+    """The words of the mail: the text, and below it what is answered.
 
     A notice quotes nothing: its sender may be forged, and nobody should have us deliver their words to others.
     Raises `Permanent` where there is nothing to say.
     """
-    blocks = [clean_text(reply.text).strip("\n"), *_menu(reply.choices)]
-    said = "\n\n".join(block for block in blocks if block.strip())
+    text = clean_text(reply.text).strip("\n")
+    said = text if text.strip() else ""
     if not said and not reply.attachments:
         raise Permanent("there is nothing to send: no text and no file", told=writer.wording.unsent["empty"])
     if not reply.automatic and reply.quoted.strip():
         said = f"{said}\n\n{_quotation(reply, writer)}".lstrip("\n")
     return f"{said}\n"
-
-
-def _menu(choices: Sequence[Choice]) -> list[str]:
-    lines = []
-    for number, choice in enumerate(choices, 1):
-        described = f" – {clean_line(choice.description)}" if choice.description else ""
-        lines.append(f"{number}. {clean_line(choice.title)}{described}")
-    return ["\n".join(lines)] if lines else []
 
 
 def _quotation(reply: Reply, writer: Writer) -> str:

@@ -13,7 +13,7 @@ import pytest
 from inbox_channels.email.compose import Writer, compose
 from inbox_channels.email.parse import ParseOptions, parse
 from inbox_channels.email.wording import Language
-from inbox_daemon.model import CaseNumber, Choice, Envelope, Event, ExternalId, Handle, InstanceId, Message, Reply
+from inbox_daemon.model import CaseNumber, Envelope, Event, ExternalId, Handle, InstanceId, Message, Reply
 
 NOW = datetime(2026, 11, 24, 12, 30, tzinfo=UTC)
 OPTIONS = ParseOptions(own_addresses=("mesa@gobierno.example",))
@@ -28,7 +28,7 @@ ANSWER = Reply(
     quoted="Hola, ¿cuándo hay turno?\n\n> El 20/11 me dijeron\n> que en diciembre",
     quoted_at=datetime(2026, 11, 24, 10, 50, tzinfo=UTC),
 )
-MENU = replace(ANSWER, text="¿Para quién es su mensaje?", choices=(Choice(id="1", title="Salud"),), automatic=True)
+MENU = replace(ANSWER, text="¿Para quién es su mensaje?\n\n1. Salud\n2. Cultura", automatic=True)
 LONELY = replace(ANSWER, quoted="")
 MAILS = {"answer": ANSWER, "menu": MENU, "nothing quoted": LONELY}
 WRITTEN = "Gracias, ahí voy.\n\n¿Llevo el DNI?"

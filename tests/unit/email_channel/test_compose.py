@@ -24,7 +24,6 @@ from inbox_channels.email.wording import WORDINGS
 from inbox_daemon.errors import Permanent
 from inbox_daemon.model import (
     CaseNumber,
-    Choice,
     Envelope,
     ExternalId,
     Handle,
@@ -112,12 +111,6 @@ def test_in_english_and_with_answers_wanted_elsewhere() -> None:
     assert mail["Reply-To"] == "Mesa de Entradas <consultas@gobierno.example>"
     assert "On 24/11/2026 07:50 you wrote:\n> ¿Hay" in words(mail)
     assert "Usted escribió:\n> ¿Hay" in words(made(quoted_at=None))
-
-
-def test_a_menu_is_numbered_lines() -> None:
-    choices = (Choice(id="1", title="Salud", description="turnos\ny recetas"), Choice(id="2", title="Otra cosa"))
-    text = words(made(text="¿Para quién es?", choices=choices, quoted=""))
-    assert text == "¿Para quién es?\n\n1. Salud – turnos y recetas\n2. Otra cosa\n"
 
 
 def test_with_nothing_to_say_no_mail_goes() -> None:
