@@ -254,12 +254,9 @@ def attachment_url(body: bytes, remote: str) -> str | None:
 
 
 def _shapes(body: Json) -> Iterator[tuple[object, str]]:
-    """Every item that may bring files, with the name of its shape. An entry may itself be a single change.
-
-    Of `standby` nothing becomes a message.
-    """
+    """Every item that may bring files, with the name of its shape. An entry may itself be a single change."""
     for entry in children(body, "entry"):
-        for raw in _list(entry, "messaging"):
+        for raw in (*_list(entry, "messaging"), *_list(entry, "standby")):
             yield raw, "value"
         for change in (entry, *children(entry, "changes")):
             yield change.get("value"), "value"

@@ -48,18 +48,25 @@ def read_item(item: Json, frame: Frame) -> Sequence[Event]:
 
 
 def read_standby(item: Json, frame: Frame) -> Sequence[Event]:
-    """What is said while another app answers: only what concerns messages that we have, or sent.
+    """What is said while another app has the conversation: what citizens write is kept, and neither passed on nor
+    answered.
 
-    Another app owns the conversation, and Meta takes no answer of ours (2018300): as a message it would be a second
-    case of something that is being answered. When that app hands it over, what is said then comes as usual.
+    Meta takes no answer of ours then (2018300), and somebody else gives one. Passed over it would come back as new:
+    polling doesn't tell whose a conversation is. What concerns messages that we have, or sent, is taken as always.
     """
     return [_standing_by(event) for event in read_item(item, frame)]
 
 
 def _standing_by(event: Event) -> Event:
-    if not isinstance(event, Message | EditEvent):
-        return event
-    return Ignored(reason="standby", external_id=event.external_id, sent_at=event.sent_at)
+    if isinstance(event, EditEvent):
+        return replace(event, message=_kept(event.message))
+    return _kept(event) if isinstance(event, Message) else event
+
+
+def _kept(message: Message) -> Message:
+    if message.echo:
+        return message
+    return replace(message, history=True, details={**message.details, "origin": "mientras respondía otra aplicación"})
 
 
 def item_id(item: Json) -> ExternalId | None:
@@ -95,7 +102,7 @@ def _message(item: Json, frame: Frame) -> Sequence[Event]:
     if message.get("is_self") is True or to_self:
         return [Ignored(reason="own", external_id=event_id, sent_at=at)]
     if message.get("is_deleted") is True:
-        return [_withdrawn(item, frame, event_id, at, echo=is_own)]
+        return [_withdrawn(item, frame, event_id, at)]
     if is_own and _is_ours(message, frame):
         return [_sent(message, event_id, at)]
     return [utterance(read_message(message), item, frame, event_id, at, echo=is_own)]
@@ -137,20 +144,10 @@ def _sent(message: Json, mid: ExternalId, at: datetime) -> StatusEvent:
     )
 
 
-def _withdrawn(item: Json, frame: Frame, target: ExternalId, at: datetime, *, echo: bool) -> Event:
-    """Instagram: somebody took a message back."""
-    event_id, who = ExternalId(f"{target}|deleted"), _citizen(item, frame)
-    if not echo:
-        return RevokeEvent(external_id=event_id, sent_at=at, target=target, sender=who)
-    return Message(
-        external_id=event_id,
-        sent_at=at,
-        sender=who,
-        in_reply_to=target,
-        details={"withdrawn": "sí"},
-        echo=True,
-        unique=True,
-    )
+def _withdrawn(item: Json, frame: Frame, target: ExternalId, at: datetime) -> Event:
+    """Instagram: somebody took a message back. The core knows whose words the target is."""
+    event_id = ExternalId(f"{target}|deleted")
+    return RevokeEvent(external_id=event_id, sent_at=at, target=target, sender=_citizen(item, frame))
 
 
 def _postback(item: Json, frame: Frame) -> Sequence[Event]:
@@ -174,9 +171,7 @@ def _edit(item: Json, frame: Frame) -> Sequence[Event]:
     if not isinstance(edit.get("text"), str):
         return [Ignored(reason="edit_without_text", external_id=event_id, sent_at=at)]
     reading = Reading(content=Content.TEXT, text=word(edit, "text"))
-    message = utterance(reading, item, frame, event_id, at)
-    if _is_own(item, frame):
-        return [replace(message, in_reply_to=target, details={"edited": "sí"}, echo=True)]
+    message = utterance(reading, item, frame, event_id, at, echo=_is_own(item, frame))
     return [EditEvent(external_id=event_id, sent_at=at, target=target, message=message)]
 
 

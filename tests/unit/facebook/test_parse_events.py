@@ -11,6 +11,7 @@ from inbox_daemon.model import (
     Content,
     EditEvent,
     Ignored,
+    Message,
     ReactionEvent,
     RevokeEvent,
     SendState,
@@ -188,18 +189,40 @@ def test_a_tap_without_an_id_has_one_of_its_own_that_a_repeat_has_too() -> None:
     assert ANA not in ids[0]
 
 
-def test_while_another_app_answers_nothing_that_is_said_becomes_a_message() -> None:
+def test_while_another_app_answers_what_is_said_is_kept_and_not_passed_on() -> None:
     items = [
         said("hola"),
         item(message={"mid": "m_2", "is_deleted": True}),
         item(message_edit={"mid": "m_1", "text": "x", "num_edit": 1}),
+        item(postback={"mid": "m_3", "title": "Pagar"}),
+        said("Pase", mid="m_4", is_echo=True) | {"sender": {"id": PAGE}, "recipient": {"id": ANA}},
     ]
     content = json.dumps({"object": "page", "entry": [{"id": PAGE, "time": MILLIS, "standby": items}]}).encode()
-    first, second, third = read(content)
-    assert isinstance(first, Ignored)
-    assert isinstance(third, Ignored)
-    assert (first.reason, third.reason) == ("standby", "standby")
-    assert isinstance(second, RevokeEvent)
+    first, withdrawn, edit, tap, echo = read(content)
+    for kept in (first, tap):
+        assert isinstance(kept, Message)
+        assert (kept.history, kept.echo) == (True, False)
+        assert kept.details["origin"] == "mientras respondía otra aplicación"
+    assert isinstance(edit, EditEvent)
+    assert edit.message.history
+    assert isinstance(withdrawn, RevokeEvent)
+    assert isinstance(echo, Message)
+    assert (echo.history, echo.echo) == (False, True)
+    again = message_of(read(polled(node("m_1", message="hola")), page_id=PAGE))
+    assert isinstance(first, Message)
+    assert (again.external_id, again.fingerprint) == (first.external_id, first.fingerprint)
+
+
+def test_what_the_office_changed_or_took_back_is_about_its_own_words() -> None:
+    sides = {"sender": {"id": PAGE}, "recipient": {"id": ANA}}
+    change = item(message_edit={"mid": "m_out", "text": "Pase a las 9", "num_edit": 1}) | sides
+    gone = item(message={"mid": "m_out", "is_deleted": True, "is_echo": True}) | sides
+    edit, revoke = read(body([change, gone]))
+    assert isinstance(edit, EditEvent)
+    assert isinstance(revoke, RevokeEvent)
+    assert (edit.target, edit.message.echo, revoke.target) == ("m_out", True, "m_out")
+    assert edit.message.sender == revoke.sender
+    assert [handle.value for handle in revoke.sender.handles] == [ANA]
 
 
 def test_what_instagram_cannot_hand_over_is_shown_as_such_with_the_words_that_came() -> None:
