@@ -6,12 +6,11 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 from pathlib import Path
 
 import pytest
 
-from contract.ticketing_delivery import deliver, deliver_entry, deliver_ticket, nth, proxy_of
+from contract.ticketing_delivery import deliver, proxy_of
 from contract.ticketing_model import AdapterUnderTest
 from contract.ticketing_needs import FILES, HTTP, LOOK_UP_BY_HTTP, NOTES, PLACES
 from contract.ticketing_providers import scenario
@@ -128,33 +127,6 @@ async def test_a_slow_answer_is_an_answer(under_test: AdapterUnderTest) -> None:
     proxy.fault = Fault.LATENCY
     ticket = await under_test.adapter.open_ticket(draft(case))
     assert await under_test.adapter.find(case) == ticket
-
-
-@scenario(HTTP)
-@pytest.mark.parametrize("fault", [Fault.DROP_RESPONSE, Fault.ERROR_500, Fault.RESET_ON_ACCEPT, Fault.BUSY_503])
-@pytest.mark.parametrize("what", ["open", "append"])
-async def test_a_fault_at_any_of_the_requests_that_a_write_takes_leaves_one(
-    under_test: AdapterUnderTest, fault: Fault, what: str
-) -> None:
-    """Whatever is asked or written on the way: each request is hit once, before or after it was served."""
-    adapter, proxy = under_test.adapter, proxy_of(under_test)
-    for number in itertools.count():
-        case = reference()
-        before = proxy.seen[fault]
-        ticket = None
-        if what == "append":
-            ticket = await adapter.open_ticket(draft(case))
-        nth(proxy, fault, number)
-        if ticket is None:
-            ticket = await deliver_ticket(under_test, case)
-        else:
-            await deliver_entry(under_test, ticket, case)
-        proxy.fault = Fault.PASS
-        assert await under_test.backstage.tickets_with(case) == [ticket.id]
-        assert len(await under_test.backstage.thread(ticket.id)) == (1 if what == "open" else 2)
-        if proxy.seen[fault] == before:
-            break
-    assert number > 0, "at least one request was hit"
 
 
 @scenario(HTTP)
