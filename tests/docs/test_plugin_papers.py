@@ -12,11 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 
 from docs.pages import ROOT, blocks, first_cells, headings, section, text
 from inbox_daemon import errors, registry
 from inbox_daemon.cli.main import COMMANDS
-from inbox_daemon.errors import Credentials, Permanent
+from inbox_daemon.errors import Credentials, EdgeError, Permanent, Transient, Uncertain
 from inbox_daemon.model import Envelope, InstanceId, Message, Proof, Reply
 from inbox_daemon.plugins import (
     ChannelPlugin,
@@ -28,6 +30,7 @@ from inbox_daemon.plugins import (
     TicketingPlugin,
     WebhookRequest,
 )
+from support.contexts import lend_context
 
 GUIDE = ROOT / "connectors/README.md"
 FOLDERS = sorted(one.parent for one in (ROOT / "connectors").glob("inbox_*/[!_]*/__init__.py"))
@@ -116,7 +119,7 @@ def test_the_guide_names_calls_that_adapters_have() -> None:
 
 
 def test_the_example_of_the_guide_works() -> None:
-    [source] = blocks(GUIDE, "python")
+    source, _ = blocks(GUIDE, "python")
     space: dict[str, Any] = {"__name__": "webform"}
     exec(compile(source, "connectors/README.md", "exec", dont_inherit=True), space)
     plugin: ChannelPlugin[Any] = space["plugin"]
@@ -141,6 +144,39 @@ def test_the_example_of_the_guide_works() -> None:
     for wrong in ({}, {"x-signature": right[:-1]}, {"x-signature": "ñ"}):
         with pytest.raises(Credentials):
             channel.authenticate(WebhookRequest(method="POST", query={}, headers=wrong, body=body))
+
+
+@pytest.mark.parametrize(
+    ("status", "answer", "error"),
+    [
+        (201, '{"id": 7}', None),
+        (201, "<html>login</html>", Uncertain),
+        (302, "", Permanent),
+        (403, "{}", Credentials),
+        (422, "{}", Permanent),
+        (429, "{}", Transient),
+        (503, "{}", Uncertain),
+    ],
+)
+async def test_the_example_of_a_call_works(status: int, answer: str, error: type[EdgeError] | None) -> None:
+    async def desk(request: web.Request) -> web.Response:
+        assert request.headers["Authorization"] == "Bearer invented"
+        assert await request.json() == {"subject": "Bache"}
+        return web.Response(status=status, text=answer)
+
+    _, source = blocks(GUIDE, "python")
+    space: dict[str, Any] = {"__name__": "desk"}
+    exec(compile(source, "connectors/README.md", "exec", dont_inherit=True), space)
+    app = web.Application()
+    app.router.add_post("/tickets", desk)
+    async with TestServer(app, host="127.0.0.1") as server, lend_context() as context:
+        made = space["Desk"](str(server.make_url("")).rstrip("/"), "invented", context)
+        if error is None:
+            assert (await made.open({"subject": "Bache"})).part("id") == 7
+            return
+        with pytest.raises(error) as raised:
+            await made.open({"subject": "Bache"})
+        assert type(raised.value) is error
 
 
 # ---------------------------------------------------------------- changes

@@ -4,20 +4,15 @@ from __future__ import annotations
 
 from importlib.resources import files
 
-from inbox_daemon.plugins import Context, TicketingAdapter, TicketingPlugin
+from inbox_daemon.plugins import TicketingPlugin
 from inbox_ticketing.request_tracker.adapter import CAPABILITIES, RequestTracker
 from inbox_ticketing.request_tracker.settings import RequestTrackerSettings
-
-
-def _build(settings: RequestTrackerSettings, context: Context) -> TicketingAdapter:
-    return RequestTracker(settings, context)
-
 
 plugin = TicketingPlugin(
     kind="request_tracker",
     summary="Request Tracker 5 over REST2, with the mail gate where the citizen is to be the author",
     settings=RequestTrackerSettings,
-    build=_build,
+    build=RequestTracker,
     capabilities=CAPABILITIES,
     sample=files(__name__).joinpath("sample.toml").read_text("utf-8"),
 )
