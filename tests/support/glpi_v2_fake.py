@@ -1,7 +1,7 @@
 """The state of a fake GLPI 11 as its high-level API shows it, and that API's filters; see `glpi_v2_fake_http`.
 
 Names and shapes are those of the schemas in GLPI's source (API 2.2), quirks those of its RSQL: an unknown field is an
-error (or passed over, as before its release), a value without quotes that begins with 0 is none, quotes cannot be
+error (or passed over, as its parser alone does), a value without quotes that begins with 0 is none, quotes cannot be
 escaped, letters' case does not matter to the database.
 """
 
@@ -43,6 +43,7 @@ class HighLevelState:
     expiry_is_400: bool = True
     """An ended token is answered with 400, as the newer router does, or with 401."""
     created_status: int = 201
+    unknown_fields: set[str] = field(default_factory=set)
     passes_over_unknown_fields: bool = False
     finds_everything: bool = False
     clock_off: timedelta = timedelta(0)
@@ -181,7 +182,7 @@ def narrowed(state: HighLevelState, rows: Iterable[Record], condition: str) -> l
         return found
     known = {name for row in found for name in _flat(row)}
     for name, operator, value in FILTER.findall(condition):
-        if found and name not in known:
+        if name in state.unknown_fields or (found and name not in known):
             if state.passes_over_unknown_fields:
                 continue
             raise RefusedError(400, "ERROR_INVALID_PARAMETER", "RSQL query has invalid filters", {name: "Unknown"})

@@ -102,17 +102,20 @@ async def test_a_check_finds_what_the_product_does_otherwise(
         assert word in str(wrong.value)
 
 
-async def test_an_unknown_field_that_is_passed_over_is_noticed(glpi: GlpiEleven) -> None:
-    """As before API 2.0 was released: the filter falls away, and all tickets come."""
+async def test_a_field_that_the_filter_does_not_know_is_noticed(glpi: GlpiEleven) -> None:
     adapter, case = glpi.adapter(), reference()
-    await adapter.open_ticket(draft(case))
-    await adapter.open_ticket(draft(reference()))
-    for row in glpi.glpi.table("Ticket"):
-        row["externalid"] = None
-    glpi.state.finds_everything = True
+    for one in (case, reference()):
+        await adapter.open_ticket(draft(one))
+    glpi.state.unknown_fields = {"external_id"}
+    with pytest.raises(Permanent, match="external_id"):
+        await adapter.check()
+    glpi.state.passes_over_unknown_fields = True
     with pytest.raises(Credentials, match="finds 2 tickets"):
         await adapter.check()
-    assert await adapter.find(case) is None, "each row is compared here"
+    assert await adapter.find(reference()) is None, "all tickets came, and each row was compared here"
+    found = await adapter.find(case)
+    assert found is not None
+    assert glpi.ticket(found.id)["externalid"] == case
 
 
 async def test_checks_leave_one_closed_ticket_and_write_no_more(glpi: GlpiEleven) -> None:

@@ -109,7 +109,8 @@ class HighLevel:
             await self._older.prove_in(ticket, key)
 
     async def finds(self, reference: str) -> int:
-        """Of all. Before API 2.0 was released an unknown field was passed over, and the filter with it."""
+        """Of all, in the bin too. GLPI answers a field that it does not know with 400 (`Search@e934661`); its parser
+        alone would pass the filter over, and let all tickets through."""
         _, total = await self._client.page("/Assistance/Ticket", self._carries(reference))
         return total
 
