@@ -35,12 +35,22 @@ from typing import Any, Literal
 
 from aiohttp import web
 
-from support.graph_fake_account import Account
+from support.graph_fake_account import Account, serve_account
 from support.graph_fake_citizens import PHONE_NUMBER_ID, SECRET, Phone, Update, body, status_update
 from support.graph_fake_faults import Fault, befall, error_answer
 from support.graph_fake_files import Files
 from support.graph_fake_posts import Posts
-from support.graph_fake_sends import ASKING, MEDIA, UPLOADS, Fate, Pace, Received, Windows, lines, mistake, words
+from support.graph_fake_sends import (
+    MEDIA,
+    UPLOADS,
+    Fate,
+    Pace,
+    Received,
+    Windows,
+    addressee,
+    as_received,
+    mistake,
+)
 
 __all__ = ["TOKEN", "Call", "Fate", "Fault", "GraphFake", "Pace", "Received", "run_graph"]
 
@@ -187,8 +197,7 @@ class GraphFake:
         app.router.add_get("/whatsapp_business/attachments/", self._download)
         app.router.add_post("/{version}/{number}/messages", self._send)
         app.router.add_post("/{version}/{number}/media", self._upload)
-        app.router.add_get("/{version}/debug_token", self._token)
-        app.router.add_get("/{version}/{account}/{edge:subscribed_apps|message_templates}", self._edge)
+        serve_account(app, self.account, self._note, lambda: self.token)
         app.router.add_get("/{version}/{node}", self._node)
         return app
 
@@ -213,18 +222,6 @@ class GraphFake:
         if file is None:
             return error_answer(100, subcode=33)
         return web.json_response(file | ({"url": fault.url} if fault.url else {}))
-
-    async def _token(self, request: web.Request) -> web.StreamResponse:
-        if (answer := await befall(request, self._note("token", request))) is not None:
-            return answer
-        known = request.query.get("input_token") == self.token
-        return web.json_response({"data": self.account.token if known else {"is_valid": False}})
-
-    async def _edge(self, request: web.Request) -> web.StreamResponse:
-        if (answer := await befall(request, self._note("account", request))) is not None:
-            return answer
-        found = self.account.edge(request.match_info["account"], request.match_info["edge"], request.query)
-        return error_answer(100, subcode=33) if found is None else web.json_response(found)
 
     async def _mark(self, request: web.Request, message: Mapping[str, Any]) -> web.StreamResponse:
         fault = self._note("read", request, message)
@@ -281,7 +278,7 @@ class GraphFake:
         code = mistake(message, self.templates)
         if code is not None:
             return code
-        kind, to, now = message["type"], _addressee(message), self.now
+        kind, to, now = message["type"], addressee(message), self.now
         if kind in MEDIA and message[kind].get("id") not in self._files.uploaded:
             return 131009
         free = kind != "template"
@@ -292,7 +289,8 @@ class GraphFake:
         return 131056 if self.pair is not None and not self.pair.takes(to, now) else None
 
     async def _accept(self, message: dict[str, Any]) -> None:
-        received = self._received(message)
+        file = self._files.uploaded.get(message[message["type"]].get("id", ""))
+        received = as_received(message, file.content if file else None, self.now)
         fate = self._fates.popleft() if self._fates else self.fate_of(received)
         if received.kind in MEDIA and self._uploaded_type(message) not in MEDIA[received.kind]:
             fate = Fate.failing(131053)
@@ -303,24 +301,6 @@ class GraphFake:
         early, late = fate.states[: fate.before_answer], fate.states[fate.before_answer :]
         missed = [state for state in early if not await self._posts.once(self._told(received.wamid, fate, state))]
         self._posts.soon(self._tell(received.wamid, fate, [*missed, *late]))
-
-    def _received(self, message: Mapping[str, Any]) -> Received:
-        kind = message["type"]
-        file = self._files.uploaded.get(message[kind].get("id", "")) if kind in MEDIA else None
-        return Received(
-            wamid=message["wamid"],
-            to=_addressee(message),
-            tag=message.get("biz_opaque_callback_data", ""),
-            kind=kind,
-            text=words(message),
-            filename=message[kind].get("filename", "") if file else "",
-            content=file.content if file else b"",
-            choices=lines(message),
-            buttons=kind == "interactive" and message[kind]["type"] == "button",
-            asks=kind == "interactive" and message[kind]["type"] == ASKING,
-            reply_to=message.get("context", {}).get("message_id", ""),
-            at=self.now,
-        )
 
     def _uploaded_type(self, message: Mapping[str, Any]) -> str:
         return self._files.uploaded[message[message["type"]]["id"]].media_type
@@ -337,11 +317,6 @@ class GraphFake:
             content = self._told(wamid, fate, *bundle)
             for _ in range(2 if fate.doubled else 1):
                 await self._posts.until_taken(content)
-
-
-def _addressee(message: Mapping[str, Any]) -> str:
-    """Digits of the number, or the BSUID; where both are given the number is meant."""
-    return str(message["to"]).removeprefix("+") if message.get("to") else str(message["recipient"])
 
 
 @asynccontextmanager

@@ -1,12 +1,15 @@
-"""How an account, its number, its token and its templates stand at the fake Graph API. No I/O."""
+"""How an account, its number, its token and its templates stand at the fake Graph API."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
+
+from aiohttp import web
 
 from support.graph_fake_citizens import WABA_ID
+from support.graph_fake_faults import Fault, befall, error_answer
 
 APP_ID = "100000000000007"
 
@@ -59,3 +62,27 @@ class Account:
             return {"data": apps}
         given = [one for one in self.templates if one["name"].startswith(query.get("name", ""))]
         return {"data": given, "paging": {"cursors": {"before": "a", "after": "b"}}}
+
+
+def serve_account(
+    app: web.Application,
+    account: Account,
+    note: Callable[[Literal["token", "account"], web.Request], Fault],
+    token: Callable[[], str],
+) -> None:
+    """Add what is asked about a token and an account; `note` writes each request down and says what befalls it."""
+
+    async def ask_token(request: web.Request) -> web.StreamResponse:
+        if (answer := await befall(request, note("token", request))) is not None:
+            return answer
+        known = request.query.get("input_token") == token()
+        return web.json_response({"data": account.token if known else {"is_valid": False}})
+
+    async def ask_edge(request: web.Request) -> web.StreamResponse:
+        if (answer := await befall(request, note("account", request))) is not None:
+            return answer
+        found = account.edge(request.match_info["account"], request.match_info["edge"], request.query)
+        return error_answer(100, subcode=33) if found is None else web.json_response(found)
+
+    app.router.add_get("/{version}/debug_token", ask_token)
+    app.router.add_get("/{version}/{account}/{edge:subscribed_apps|message_templates}", ask_edge)

@@ -86,6 +86,30 @@ class Received:
     """Accepted, and yet it never comes to the phone."""
 
 
+def addressee(message: Mapping[str, Any]) -> str:
+    """Digits of the number, or the BSUID; where both are given the number is meant."""
+    return str(message["to"]).removeprefix("+") if message.get("to") else str(message["recipient"])
+
+
+def as_received(message: Mapping[str, Any], content: bytes | None, at: datetime) -> Received:
+    """An accepted send as it looks at the citizen's end; `content` is its file's, if it has one."""
+    kind = message["type"]
+    return Received(
+        wamid=message["wamid"],
+        to=addressee(message),
+        tag=message.get("biz_opaque_callback_data", ""),
+        kind=kind,
+        text=words(message),
+        filename=message[kind].get("filename", "") if content is not None else "",
+        content=content or b"",
+        choices=lines(message),
+        buttons=kind == "interactive" and message[kind]["type"] == "button",
+        asks=kind == "interactive" and message[kind]["type"] == ASKING,
+        reply_to=message.get("context", {}).get("message_id", ""),
+        at=at,
+    )
+
+
 def words(message: Mapping[str, Any]) -> str:
     """What a person would read in a send."""
     kind = message["type"]
