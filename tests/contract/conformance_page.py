@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 
+from contract.fault_list import FAULTS, UNIT
 from contract.ticketing_model import Provider
 from inbox_daemon.plugins import Capabilities
 
@@ -24,6 +25,12 @@ A column in bold was played against the product itself, started on the test mach
 passed in every one of its columns; figures count every column.
 
 Where only a fake was to be had, [`make live`](README.md#against-a-real-installation) says what is other in a real one.
+"""
+
+
+FAULTS_ABOUT = f"""\
+What ticketing systems were seen to do wrong, and where it is played. The fakes do what their products do; what only one
+product does is in its own tests, below `{UNIT}`.
 """
 
 
@@ -112,6 +119,7 @@ def page(board: Board) -> str:
     for part in dict.fromkeys(scenario.part for scenario in board.scenarios):
         of_part = [scenario for scenario in board.scenarios if scenario.part == part]
         parts += [f"### {part}\n", f"{of_part[0].about}\n", _scenarios(board, of_part)]
+    parts += ["## Faults\n", FAULTS_ABOUT, faults()]
     parts += ["## Capability sheets\n", sheets(board.adapters), "## Columns\n", columns(board)]
     return "\n".join(parts)
 
@@ -149,6 +157,15 @@ def _scenarios(board: Board, scenarios: Sequence[Scenario]) -> str:
 def cases_of(board: Board, scenario: Scenario) -> str:
     """How many cases a scenario has: one number, as every column plays the same."""
     return " / ".join(sorted({str(score.cases) for (one, _), score in board.scores.items() if one == scenario}))
+
+
+def faults() -> str:
+    """Where each fault that was seen is played."""
+    rows = [
+        (one.fault, "; ".join(one.scenarios) or NOT_ASKED, ", ".join(f"`{own}`" for own in one.own) or NOT_ASKED)
+        for one in FAULTS
+    ]
+    return _table(("fault", "scenarios above", "tests of single products"), rows)
 
 
 def sheets(adapters: Sequence[Adapter]) -> str:

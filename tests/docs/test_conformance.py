@@ -13,6 +13,7 @@ import pytest
 
 from contract.conformance import PAGE, Outcomes, board_of, kind_of
 from contract.conformance_page import FAILED, NOT_ASKED, PASSED, Adapter, Scenario, page, sheets
+from contract.fault_list import FAULTS, UNIT, Listed
 from contract.ticketing_providers import PROVIDERS
 from docs.pages import ROOT, first_cells, section, text
 from inbox_daemon import registry
@@ -71,6 +72,8 @@ def test_what_is_not_asked_is_what_the_suite_does_not_ask(
 ) -> None:
     for title, cells in on_the_page.items():
         asked = {name for name in cells if name not in {"scenario", "cases"} and not cells[name].startswith(NOT_ASKED)}
+        for name in set(cells) - asked - {"scenario", "cases"}:
+            assert re.fullmatch(rf"{NOT_ASKED} [a-zA-Z' ]+", cells[name]), f"{title}, {name}: it says why"
         assert {name.strip("*") for name in asked} == {
             name for name in in_the_suite[title] if name not in REAL or f"**{name}**" in cells
         }, f"{title}; {REMEDY}"
@@ -85,6 +88,18 @@ def test_only_who_passed_everything_is_called_supported(on_the_page: Cells) -> N
             columns = row[2].split(", ")
             seen = [cells[one] for cells in on_the_page.values() for one in columns if one in cells]
             assert (row[-1] == "supported") is (PASSED in seen and not any(FAILED in cell for cell in seen)), row[0]
+
+
+@pytest.mark.parametrize("listed", FAULTS, ids=lambda one: one.fault)
+def test_every_fault_is_played_where_the_page_says(
+    listed: Listed, in_the_suite: Mapping[str, Mapping[str, int]]
+) -> None:
+    assert listed.scenarios or listed.own
+    assert set(listed.scenarios) <= set(in_the_suite)
+    for own in listed.own:
+        place, _, function = own.partition("::")
+        assert re.search(rf"^(?:async )?def {function}\(", text(ROOT / UNIT / place), re.MULTILINE), own
+    assert f"| {listed.fault} |" in section(PAGE, "## Faults"), REMEDY
 
 
 def test_the_capability_sheets_are_what_the_plugins_say() -> None:

@@ -13,7 +13,7 @@ NAME = "probada"
 _ASKED = re.compile(r"Answer ticket (\S+) now, in public")
 _CONFIG = """\
 [daemon]
-state_dir = "state"
+state_dir = "{folder}/state"
 
 [channels.whatsapp-centro]
 kind = "whatsapp"
@@ -49,7 +49,7 @@ def configured(folder: Path, table: str, secrets: Mapping[str, str]) -> Path:
         (folder / name).write_text(secret, "utf-8")
         (folder / name).chmod(0o600)
     path = folder / "inbox.toml"
-    path.write_text(_CONFIG + table, "utf-8")
+    path.write_text(_CONFIG.replace("{folder}", str(folder)) + table, "utf-8")
     return path
 
 
