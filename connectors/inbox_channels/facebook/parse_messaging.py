@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
 
 from inbox_channels._graph.reading import Json, Unreadable, child, required, word
@@ -48,25 +47,19 @@ def read_item(item: Json, frame: Frame) -> Sequence[Event]:
 
 
 def read_standby(item: Json, frame: Frame) -> Sequence[Event]:
-    """What is said while another app has the conversation: what citizens write is kept, and neither passed on nor
-    answered.
+    """What is said while another app has the conversation: what citizens write there makes no message.
 
-    Meta takes no answer of ours then (2018300), and somebody else gives one. Passed over it would come back as new:
-    polling doesn't tell whose a conversation is. What concerns messages that we have, or sent, is taken as always.
+    Somebody else answers it, and Meta takes no answer of ours (2018300): a case would only wait. What concerns
+    messages that we have or sent, and what is written in the page's name, is taken as always.
     """
     return [_standing_by(event) for event in read_item(item, frame)]
 
 
 def _standing_by(event: Event) -> Event:
-    if isinstance(event, EditEvent):
-        return replace(event, message=_kept(event.message))
-    return _kept(event) if isinstance(event, Message) else event
-
-
-def _kept(message: Message) -> Message:
-    if message.echo:
-        return message
-    return replace(message, history=True, details={**message.details, "origin": "mientras respondía otra aplicación"})
+    said = event.message if isinstance(event, EditEvent) else event
+    if not isinstance(said, Message) or said.echo:
+        return event
+    return Ignored(reason="standby", external_id=said.external_id, sent_at=said.sent_at)
 
 
 def item_id(item: Json) -> ExternalId | None:

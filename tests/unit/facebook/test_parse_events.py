@@ -10,6 +10,7 @@ import pytest
 from inbox_daemon.model import (
     Content,
     EditEvent,
+    ExternalId,
     Ignored,
     Message,
     ReactionEvent,
@@ -189,7 +190,7 @@ def test_a_tap_without_an_id_has_one_of_its_own_that_a_repeat_has_too() -> None:
     assert ANA not in ids[0]
 
 
-def test_while_another_app_answers_what_is_said_is_kept_and_not_passed_on() -> None:
+def test_while_another_app_answers_nothing_that_is_said_becomes_a_message() -> None:
     items = [
         said("hola"),
         item(message={"mid": "m_2", "is_deleted": True}),
@@ -199,18 +200,13 @@ def test_while_another_app_answers_what_is_said_is_kept_and_not_passed_on() -> N
     ]
     content = json.dumps({"object": "page", "entry": [{"id": PAGE, "time": MILLIS, "standby": items}]}).encode()
     first, withdrawn, edit, tap, echo = read(content)
-    for kept in (first, tap):
-        assert isinstance(kept, Message)
-        assert (kept.history, kept.echo) == (True, False)
-        assert kept.details["origin"] == "mientras respondía otra aplicación"
-    assert isinstance(edit, EditEvent)
-    assert edit.message.history
+    passed_over = [(one.reason, one.external_id) for one in (first, edit, tap) if isinstance(one, Ignored)]
+    assert passed_over == [("standby", "m_1"), ("standby", "m_1|1"), ("standby", "m_3")]
     assert isinstance(withdrawn, RevokeEvent)
     assert isinstance(echo, Message)
-    assert (echo.history, echo.echo) == (False, True)
-    again = message_of(read(polled(node("m_1", message="hola")), page_id=PAGE))
-    assert isinstance(first, Message)
-    assert (again.external_id, again.fingerprint) == (first.external_id, first.fingerprint)
+    assert echo.echo
+    row = {**node("m_1", message="hola"), "standby": True}
+    assert read(polled(row), page_id=PAGE) == [Ignored(reason="standby", external_id=ExternalId("m_1"))]
 
 
 def test_what_the_office_changed_or_took_back_is_about_its_own_words() -> None:

@@ -96,3 +96,16 @@ async def test_a_comment_that_was_withdrawn_or_changed_says_so_in_its_own_ticket
     assert "comentario público en Facebook" in first
     assert "¿Dónde pago la patente?" in second
     assert "[Eliminó" in third
+
+
+async def test_what_another_app_answers_opens_no_ticket(database: Database) -> None:
+    office = MemoryAdapter()
+    pipes = Pipes(database, {"gobierno": office}, rules=(), plugin=plugin)
+    entry = {"id": PAGE, "time": MILLIS, "standby": [said("al robot", mid="m_9")]}
+    told = json.dumps({"object": "page", "entry": [entry]}).encode()
+    await pipes.deliver(told, fetched({**node("m_9", message="al robot"), "standby": True}))
+    assert office.tickets == []
+    (line,) = await pipes.books()
+    assert line.ignored == {"standby": 2}
+    await pipes.deliver(body([said("ahora sí", mid="m_10") | {"timestamp": MILLIS + 60_000}]))
+    assert [body_of(kept) for kept in office.tickets] == [["ahora sí"]]
