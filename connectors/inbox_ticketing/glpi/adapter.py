@@ -28,6 +28,7 @@ from inbox_daemon.model import (
     Written,
 )
 from inbox_daemon.plugins import Capabilities, Context, WebhookRequest
+from inbox_ticketing._writing import texts as words
 from inbox_ticketing.glpi import hints, parse, texts
 from inbox_ticketing.glpi.finding import Finder
 from inbox_ticketing.glpi.lineage import Lineage
@@ -86,7 +87,7 @@ class Glpi:
         in_title = self._settings.reference_in == "title"
         opening = Opening(
             title=texts.title_of(draft, in_title=in_title),
-            content=texts.content_of(draft.first, preface=texts.preface_of(draft)),
+            content=texts.content_of(draft.first, preface=words.preface_of(draft.follows)),
             type=2 if self._settings.type == "request" else 1,
             channel=draft.channel,
             external_id="" if in_title else draft.reference,

@@ -17,6 +17,7 @@ import aiohttp
 from inbox_daemon.errors import Gone, Permanent, Transient, Uncertain
 from inbox_daemon.model import Attachment, Entry, StoredFile
 from inbox_daemon.plugins import Context, read_stored
+from inbox_ticketing._writing import texts as words
 from inbox_ticketing.glpi import parse, texts
 from inbox_ticketing.glpi.parse import Document, Row
 from inbox_ticketing.glpi.places import Places
@@ -69,7 +70,7 @@ class Files:
 
     async def _uploaded(self, entry: Entry, sha1: str) -> Document | None:
         me = await self._places.me()
-        mark = texts.marker(entry.key)
+        mark = words.marker(entry.key)
         for item in await self._rest.rows("/Document", {"searchText[name]": entry.key, "is_deleted": "0"}):
             with self._rest.reading("a document"):
                 one = parse.read_document(item)
@@ -90,7 +91,7 @@ class Files:
         def form() -> aiohttp.FormData:
             made = aiohttp.FormData(quote_fields=False)
             made.add_field("uploadManifest", json.dumps({"input": manifest}), content_type="application/json")
-            made.add_field("filename[0]", content, filename=name, content_type=texts.file_type(file))
+            made.add_field("filename[0]", content, filename=name, content_type=words.file_type(file))
             return made
 
         try:

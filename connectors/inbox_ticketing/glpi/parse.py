@@ -16,7 +16,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from inbox_daemon.model import MessageKey, Reference, TicketState
-from inbox_ticketing.glpi.texts import marker, one_line
+from inbox_ticketing._writing.texts import marker, one_line
 
 SON_OF = 3
 """Kind of the link that a merge leaves; also an agent may set it, without any merge."""

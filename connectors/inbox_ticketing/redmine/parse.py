@@ -13,11 +13,11 @@ from typing import Any
 
 from inbox_daemon.model import Attachment, Draft, Entry, MessageKey, StoredFile
 from inbox_ticketing._writing import texts
+from inbox_ticketing._writing.quotes import MARKER
 
 MAX_SUBJECT_CHARS = 255
 """Redmine refuses a longer subject (422)."""
 
-_MARKER = re.compile(r"\[ref:[^\[\]\s<>]{1,200}\]")
 _PRE_LIKE = re.compile(r"<(?=/?(?:pre|code|kbd|notextile))", re.IGNORECASE)
 _FENCE_LIKE = re.compile(r"~(?=~~)|`(?=``)")
 _WRAPS = {"textile": ("<pre>", "</pre>"), "markdown": ("~~~", "~~~"), "common_mark": ("~~~", "~~~")}
@@ -203,7 +203,7 @@ def last_line(text: str) -> str:
 
 def is_marked(text: str) -> bool:
     """Whether `text` ends as only our entries do."""
-    return _MARKER.fullmatch(last_line(text)) is not None
+    return MARKER.fullmatch(last_line(text)) is not None
 
 
 def entry_of(issue: Issue, key: MessageKey, me: int) -> Journal | Issue | None:

@@ -9,28 +9,28 @@ from __future__ import annotations
 import re
 from itertools import groupby
 
-_MARKER = re.compile(r"\[ref:[^\[\]\s<>]{1,200}\]")
-_QUOTED = re.compile(r"^\s{0,3}>")
+from inbox_ticketing._writing.quotes import MARKER, QUOTED
+
 _SAYS_WHO = re.compile(r"^.{1,300}(?:#note-\d+|\bwrote|\bescribi[oó]).{0,40}:\s*$", re.IGNORECASE)
 
 
 def own_words(notes: str) -> str:
     """What the agent wrote, as nearly as can be told."""
     text = notes.replace("\r\n", "\n").replace("\r", "\n")
-    if not _MARKER.search(text) and "> [...]" not in text:
+    if not MARKER.search(text) and "> [...]" not in text:
         return text.strip("\n")
     kept: list[str] = []
-    for quoted, group in groupby(text.split("\n"), key=lambda line: bool(_QUOTED.match(line))):
+    for quoted, group in groupby(text.split("\n"), key=lambda line: bool(QUOTED.match(line))):
         lines = list(group)
         if quoted and _is_ours(lines):
             _drop_who(kept)
         else:
-            kept += [bare for line in lines if (bare := _MARKER.sub("", line)).strip() or bare == line]
+            kept += [bare for line in lines if (bare := MARKER.sub("", line)).strip() or bare == line]
     return "\n".join(kept).strip("\n")
 
 
 def _is_ours(lines: list[str]) -> bool:
-    return any(_MARKER.search(line) or line.strip("> \t") == "[...]" for line in lines)
+    return any(MARKER.search(line) or line.strip("> \t") == "[...]" for line in lines)
 
 
 def _drop_who(lines: list[str]) -> None:

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import re
 
-MARKER = re.compile(r"\[ref:[^\[\]\s<>]{1,200}\]")
-_QUOTED = re.compile(r"^\s{0,3}>")
+from inbox_ticketing._writing.quotes import MARKER, QUOTED
+
 _ATTRIBUTION = re.compile(r"^.{1,300}(?:escribi[oó]|wrote|schrieb)\b.{0,40}:\s*$", re.IGNORECASE)
 
 
@@ -33,7 +33,7 @@ def _runs(lines: list[str]) -> list[tuple[bool, list[str]]]:
     """Neighbouring lines that are all quoted, or all not; an empty line goes with the one before it."""
     runs: list[tuple[bool, list[str]]] = []
     for line in lines:
-        quoted = bool(_QUOTED.match(line))
+        quoted = bool(QUOTED.match(line))
         if runs and (runs[-1][0] == quoted or not line.strip()):
             runs[-1][1].append(line)
         else:

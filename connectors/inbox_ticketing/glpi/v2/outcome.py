@@ -6,7 +6,7 @@ import re
 
 from inbox_daemon.errors import Credentials, Permanent, Transient
 from inbox_daemon.plugins import Answer, no_json, raise_if_failing, unclear
-from inbox_ticketing.glpi.texts import one_line
+from inbox_ticketing._writing.texts import one_line
 
 _TAG = re.compile(r"<[^>]*>")
 _WORD = re.compile(r"\w{5,}")
