@@ -35,4 +35,5 @@ def _percentages(headers: Mapping[str, str]) -> list[int]:
 
 def _whole(row: Json, key: str) -> int:
     value = row.get(key)
-    return int(value) if isinstance(value, int | float) and 0 <= value < 1e6 else 0
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return int(value) if is_number and 0 <= value < 1e6 else 0

@@ -75,11 +75,15 @@ class CatchingUp:
         self._subscription = subscription
         self._pause = pause
         self._next_call = 0.0
+        self._has_begun = False
         self._instagram = settings.platform == "instagram"
         self._own = {settings.page_id, settings.own_id}
 
     async def poll(self, cursor: Cursor | None) -> Page:
-        """The next page of the sweep under way, or the first of a new one. Raises `EdgeError`."""
+        """The next page of the sweep under way, or the first of a new one. Raises `EdgeError`.
+
+        A sweep that an earlier process left is ended first; then one of our own follows at once.
+        """
         now = self._context.now()
         second = now.replace(microsecond=0)  # Meta's times are cut to the second
         days = timedelta(days=self._settings.catch_up_days)
@@ -88,8 +92,9 @@ class CatchingUp:
         if at.source is None:
             found.notices.append(await self._subscription.keep())
             at = at.start("messages", now)
+            self._has_begun = True
         at = await (self._posts(at, found) if at.source == "comments" else self._conversations(at, found))
-        more = at.source is not None and self._graph.used < NEAR_LIMIT
+        more = (at.source is not None or not self._has_begun) and self._graph.used < NEAR_LIMIT
         notice = "; ".join(dict.fromkeys(words for words in found.notices if words))
         return Page(envelopes=found.envelopes, cursor=at.write(), more=more, notice=notice)
 

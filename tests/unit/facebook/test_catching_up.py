@@ -160,6 +160,17 @@ async def test_a_crash_between_two_pages_loses_nothing(page: Place) -> None:
     assert got == {*(f"mensaje {n}" for n in range(60)), "mientras tanto"}
 
 
+async def test_after_a_start_in_the_middle_of_a_sweep_a_whole_one_follows_at_once(page: Place) -> None:
+    channel, cursor = await begun(page)
+    broken_off = await channel.poll(cursor)
+    assert broken_off.more
+    page.fake.subscribed.clear()
+    page.fake.write("7001", "entre dos vidas")
+    pages, _ = await sweep(page.another(), broken_off.cursor)
+    assert texts(page, pages) == ["entre dos vidas"]
+    assert "messages" in page.fake.subscribed
+
+
 async def test_more_than_twenty_of_one_person_are_told_to_a_human(page: Place) -> None:
     channel, cursor = await begun(page)
     for n in range(25):
