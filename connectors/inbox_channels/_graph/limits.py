@@ -35,5 +35,6 @@ def _percentages(headers: Mapping[str, str]) -> list[int]:
 
 def _whole(row: Json, key: str) -> int:
     value = row.get(key)
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return int(value) if is_number and 0 <= value < 1e6 else 0
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return 0
+    return int(value) if 0 <= value < 1e6 else 0
