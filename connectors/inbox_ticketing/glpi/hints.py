@@ -6,14 +6,12 @@ later perhaps, so its age says nothing; a replay does no harm, since the ticket 
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import json
 from typing import Any
 
 from inbox_daemon.errors import Credentials
 from inbox_daemon.model import Hint, TicketId
-from inbox_daemon.plugins import Secret, WebhookRequest
+from inbox_daemon.plugins import Secret, WebhookRequest, is_signed
 from inbox_ticketing.glpi import parse
 
 SIGNATURE = "x-glpi-signature"
@@ -25,9 +23,7 @@ def read(request: WebhookRequest, secret: Secret | None, instance: str) -> Hint 
     if secret is None:
         return None
     stamped = request.body + request.headers.get(TIMESTAMP, "").encode("utf-8", "replace")
-    expected = hmac.new(secret.reveal().encode(), stamped, hashlib.sha256).hexdigest()
-    given = request.headers.get(SIGNATURE, "")
-    if not hmac.compare_digest(expected.encode(), given.encode("utf-8", "replace")):
+    if not is_signed(stamped, request.headers.get(SIGNATURE, ""), secret):
         raise Credentials(f"{instance}: a hint came with a wrong signature. Compare `hint_secret` with GLPI's webhook")
     try:
         item = json.loads(request.body)["item"]

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from inbox_daemon.errors import Credentials, Gone, Permanent
-from inbox_daemon.model import CaseNumber, Draft, Entry, MessageKey, Reference, Ticket, TicketState
-from inbox_daemon.plugins import Context, TicketingAdapter
+from inbox_daemon.errors import Credentials, Permanent
+from inbox_daemon.model import CaseNumber, Draft, Entry, MessageKey, Reference, Ticket
+from inbox_daemon.plugins import Context, TicketingAdapter, put_away
 from inbox_ticketing.open311 import parse
 from inbox_ticketing.open311.calls import Calls
 from inbox_ticketing.open311.reading import Reader
@@ -40,15 +40,12 @@ async def prove(
                 f"{context.instance}: what was written is not found again in {what} of request {ticket.number}. "
                 "The endpoint has to list our own texts unchanged; without that a double can't be excluded"
             )
-    try:
-        await adapter.set_state(ticket, TicketState.CLOSED)
-    except Gone:
-        return
-    except Permanent as error:
-        raise Credentials(
-            f"{context.instance}: request {ticket.number} cannot be closed by an update. Have the endpoint take the "
-            "status of updates, and configure `closed_status` as it knows it"
-        ) from error
+    await put_away(
+        adapter,
+        ticket,
+        f"{context.instance}: request {ticket.number} cannot be closed by an update. Have the endpoint take the "
+        "status of updates, and configure `closed_status` as it knows it",
+    )
 
 
 async def _service(settings: Open311Settings, calls: Calls, context: Context) -> None:

@@ -5,22 +5,18 @@ Redmine tries once and says nothing of privacy: the issue is read anew, and noth
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import json
 
 from inbox_daemon.errors import Credentials
 from inbox_daemon.model import Hint, TicketId
-from inbox_daemon.plugins import Secret, WebhookRequest
+from inbox_daemon.plugins import Secret, WebhookRequest, is_signed
 
 SIGNATURE_HEADER = "x-redmine-signature-256"
 
 
 def read_hint(request: WebhookRequest, secret: Secret, instance: str) -> Hint | None:
     """The issue that changed. Raises `Credentials` when the signature is wrong."""
-    expected = "sha256=" + hmac.new(secret.reveal().encode(), request.body, hashlib.sha256).hexdigest()
-    given = request.headers.get(SIGNATURE_HEADER, "")
-    if not hmac.compare_digest(expected.encode(), given.encode("utf-8", "replace")):
+    if not is_signed(request.body, request.headers.get(SIGNATURE_HEADER, ""), secret):
         raise Credentials(f"{instance}: a hint came with a wrong signature. Compare `hint_secret` with the webhook's")
     try:
         number = json.loads(request.body)["data"]["issue"]["id"]

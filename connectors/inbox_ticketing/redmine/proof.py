@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import secrets
 
-from inbox_daemon.errors import Credentials, Gone, Permanent
-from inbox_daemon.model import CaseNumber, Draft, Entry, MessageKey, Reference, Ticket, TicketState
-from inbox_daemon.plugins import Context, TicketingAdapter
+from inbox_daemon.errors import Credentials, Permanent
+from inbox_daemon.model import CaseNumber, Draft, Entry, MessageKey, Reference, Ticket
+from inbox_daemon.plugins import Context, TicketingAdapter, put_away
 from inbox_ticketing.redmine.reading import Reader
 from inbox_ticketing.redmine.settings import RedmineSettings
 
@@ -123,13 +123,10 @@ async def _words_kept(
 
 
 async def _put_away(adapter: TicketingAdapter, ticket: Ticket, settings: RedmineSettings, context: Context) -> None:
-    try:
-        await adapter.set_state(ticket, TicketState.CLOSED)
-    except Gone:
-        return
-    except Permanent as error:
-        raise Credentials(
-            f"{context.instance}: issue {ticket.number} cannot be closed. Give the role of {settings.account!r} Edit "
-            f"issues, and in the workflow the way from every status to {settings.closed_status!r} and back to "
-            f"{settings.open_status!r}"
-        ) from error
+    await put_away(
+        adapter,
+        ticket,
+        f"{context.instance}: issue {ticket.number} cannot be closed. Give the role of {settings.account!r} Edit "
+        f"issues, and in the workflow the way from every status to {settings.closed_status!r} and back to "
+        f"{settings.open_status!r}",
+    )

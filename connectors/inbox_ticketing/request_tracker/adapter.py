@@ -6,8 +6,6 @@ without a word (seen on 5.0.3, 2026-11-24), and a merged id must be followed.
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import json
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
@@ -33,7 +31,7 @@ from inbox_daemon.model import (
     TicketUpdate,
     Written,
 )
-from inbox_daemon.plugins import Answer, Capabilities, Context, WebhookRequest, read_stored
+from inbox_daemon.plugins import Answer, Capabilities, Context, WebhookRequest, is_signed, read_stored
 from inbox_ticketing._writing import texts
 from inbox_ticketing.request_tracker import parse
 from inbox_ticketing.request_tracker.proof import prove
@@ -266,9 +264,7 @@ class RequestTracker:
         secret = self._settings.hint_secret
         if secret is None:
             return None
-        expected = "sha256=" + hmac.new(secret.reveal().encode(), request.body, hashlib.sha256).hexdigest()
-        given = request.headers.get(SIGNATURE_HEADER, "")
-        if not hmac.compare_digest(expected.encode(), given.encode("utf-8", "replace")):
+        if not is_signed(request.body, request.headers.get(SIGNATURE_HEADER, ""), secret):
             raise Credentials(f"{self._context.instance}: a hint came with a wrong signature")
         try:
             number = str(json.loads(request.body)["ticket"])

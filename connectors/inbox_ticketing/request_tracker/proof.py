@@ -10,9 +10,9 @@ from __future__ import annotations
 import re
 from urllib.parse import quote as url_quote
 
-from inbox_daemon.errors import Credentials, Gone, Permanent
-from inbox_daemon.model import MessageKey, Reference, Ticket, TicketState
-from inbox_daemon.plugins import Context, TicketingAdapter
+from inbox_daemon.errors import Credentials, Permanent
+from inbox_daemon.model import MessageKey, Reference, Ticket
+from inbox_daemon.plugins import Context, TicketingAdapter, put_away
 from inbox_ticketing._writing import texts
 from inbox_ticketing.request_tracker import parse
 from inbox_ticketing.request_tracker.rest import RestClient
@@ -92,12 +92,9 @@ async def _write(reference: Reference, key: MessageKey, settings: RequestTracker
 async def _put_away(
     adapter: TicketingAdapter, ticket: Ticket, settings: RequestTrackerSettings, context: Context
 ) -> None:
-    try:
-        await adapter.set_state(ticket, TicketState.CLOSED)
-    except Gone:
-        return
-    except Permanent as error:
-        raise Credentials(
-            f"{context.instance}: ticket {ticket.number} cannot be closed. Give {settings.account!r} ModifyTicket on "
-            f"queue {settings.queue!r} and configure `closed_status` as a status of its lifecycle"
-        ) from error
+    await put_away(
+        adapter,
+        ticket,
+        f"{context.instance}: ticket {ticket.number} cannot be closed. Give {settings.account!r} ModifyTicket on "
+        f"queue {settings.queue!r} and configure `closed_status` as a status of its lifecycle",
+    )

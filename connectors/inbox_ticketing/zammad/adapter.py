@@ -6,8 +6,6 @@ nobody sees them, and appending by the API reopens nothing (docs and source as r
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -31,7 +29,7 @@ from inbox_daemon.model import (
     TicketUpdate,
     Written,
 )
-from inbox_daemon.plugins import Answer, Capabilities, Context, WebhookRequest, read_stored
+from inbox_daemon.plugins import Answer, Capabilities, Context, WebhookRequest, is_signed, read_stored
 from inbox_ticketing._writing import texts
 from inbox_ticketing.zammad import parse, writing
 from inbox_ticketing.zammad.proof import prove
@@ -225,9 +223,7 @@ class Zammad:
         secret = self._settings.hint_secret
         if secret is None:
             return None
-        expected = "sha1=" + hmac.new(secret.reveal().encode(), request.body, hashlib.sha1).hexdigest()
-        given = request.headers.get(SIGNATURE_HEADER, "")
-        if not hmac.compare_digest(expected.encode(), given.encode("utf-8", "replace")):
+        if not is_signed(request.body, request.headers.get(SIGNATURE_HEADER, ""), secret, digest="sha1"):
             raise Credentials(
                 f"{self._context.instance}: a hint came with a wrong signature. Compare `hint_secret` with the "
                 "signature token of the webhook in Zammad"

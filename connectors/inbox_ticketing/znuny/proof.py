@@ -12,9 +12,9 @@ from contextlib import suppress
 from datetime import timedelta
 from zoneinfo import ZoneInfo
 
-from inbox_daemon.errors import Credentials, EdgeError, Gone, Permanent
+from inbox_daemon.errors import Credentials, EdgeError, Permanent
 from inbox_daemon.model import CaseNumber, Draft, Entry, MessageKey, Reference, Ticket, TicketState
-from inbox_daemon.plugins import Context, TicketingAdapter
+from inbox_daemon.plugins import Context, TicketingAdapter, put_away
 from inbox_ticketing.znuny.reading import Reader
 from inbox_ticketing.znuny.rest import Client
 from inbox_ticketing.znuny.settings import ZnunySettings
@@ -100,12 +100,9 @@ async def _stands_right(
 
 
 async def _put_away(adapter: TicketingAdapter, ticket: Ticket, settings: ZnunySettings, context: Context) -> None:
-    try:
-        await adapter.set_state(ticket, TicketState.CLOSED)
-    except Gone:
-        return
-    except Permanent as error:
-        raise Credentials(
-            f"{context.instance}: ticket {ticket.number} cannot be closed. Give {settings.account!r} the right rw in "
-            f"the group of queue {settings.queue!r} and configure `closed_state` as one of its states"
-        ) from error
+    await put_away(
+        adapter,
+        ticket,
+        f"{context.instance}: ticket {ticket.number} cannot be closed. Give {settings.account!r} the right rw in "
+        f"the group of queue {settings.queue!r} and configure `closed_state` as one of its states",
+    )

@@ -28,6 +28,8 @@ from inbox_daemon.plugins.channel import (
 )
 from inbox_daemon.plugins.context import Context, Mail
 from inbox_daemon.plugins.files import read_stored
+from inbox_daemon.plugins.hints import is_signed
+from inbox_daemon.plugins.probing import put_away
 from inbox_daemon.plugins.settings import BaseUrl, PluginSettings, Secret, WebAddress, ZoneName
 from inbox_daemon.plugins.ticketing import Capabilities, Notifying, TicketingAdapter, TicketingPlugin
 
@@ -63,7 +65,9 @@ __all__ = [
     "WebhookAnswer",
     "WebhookRequest",
     "ZoneName",
+    "is_signed",
     "no_json",
+    "put_away",
     "raise_if_failing",
     "read_stored",
     "unclear",
