@@ -88,6 +88,9 @@ async def test_one_that_lies_fails_with_words_that_say_how(
     assert ended.code == 2, ended.text  # make says so of a command that failed
     assert any(line.startswith(words) for line in ended.part("BROKEN PROMISES")), ended.text
     assert "promises broken" in ended.text
+    made = [case for case in installation.office.cases.values() if not case.test]
+    if breach is not Breach.KEEPS_STATE:
+        assert {case.state for case in made} <= {"closed"}, "whatever went wrong, what it made is closed"
     assert SECRET not in ended.text
     assert "Traceback" not in ended.text
 
