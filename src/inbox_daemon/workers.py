@@ -23,12 +23,12 @@ from inbox_daemon.pipeline.learning import Learning, Turns
 from inbox_daemon.pipeline.notifying import Notifier
 from inbox_daemon.pipeline.polling import Poller
 from inbox_daemon.pipeline.receive import day_in
-from inbox_daemon.pipeline.rendering import Wording
+from inbox_daemon.pipeline.rendering import CHANNELS, Wording
 from inbox_daemon.pipeline.reporting import Reporting
 from inbox_daemon.pipeline.rereading import Rereading
 from inbox_daemon.pipeline.texts import Texts
 from inbox_daemon.plugins import Channel, Inspecting, Notifying, Polled, Replying, TicketingAdapter
-from inbox_daemon.registry import Instances
+from inbox_daemon.registry import ChannelInstance, Instances
 from inbox_daemon.retry import Policy
 from inbox_daemon.settings import Settings
 from inbox_daemon.store.database import Database
@@ -71,9 +71,15 @@ class Shop:
         return None if channel is None else channel.window(handle, last_at).open_until
 
     def kind_of(self, instance: str) -> str:
-        """The kind of a channel's instance; its name where it is not configured any more."""
+        """What people call an instance's channel by; its name where it is not configured any more."""
         found = self.instances.channels.get(InstanceId(instance))
-        return instance if found is None else found.plugin.kind
+        return instance if found is None else shown_kind(found)
+
+
+def shown_kind(channel: ChannelInstance) -> str:
+    """The kind of a channel, or the platform that its settings name where people know that by a name of its own."""
+    platform = getattr(channel.settings, "platform", "")
+    return platform if platform in CHANNELS else channel.plugin.kind
 
 
 def policy_of(settings: Settings, index_lag_seconds: float = 0.0) -> Policy:
@@ -102,7 +108,7 @@ def dispatchers(shop: Shop, installation: str, link: Callable[[StoredFile], str]
     settings = shop.settings
     drafting = Drafting(
         Wording(settings.daemon.language, settings.daemon.zone),
-        {name: one.plugin.kind for name, one in shop.instances.channels.items()},
+        {name: shown_kind(one) for name, one in shop.instances.channels.items()},
         installation,
         texts=shop.texts,
         offices=shop.offices,

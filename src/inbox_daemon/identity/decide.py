@@ -14,7 +14,8 @@ What a handle can do depends on its proof:
 
 So an unproven `From: ana@x.test` at one mailbox threads with itself (many mail servers attest nothing), never meets
 the citizen for whom `ana@x.test` was proven, and another mailbox's hint neither. With `trust_from` an instance's hints
-of kind email count as proven. Phones that aren't E.164 (`147`, `anonymous`), empty and blocked values are no handles.
+of kind email count as proven. An id of Meta's (PSID, IGSID, commenter) without its scope, phones that aren't E.164
+(`147`, `anonymous`), empty and blocked values are no handles.
 
 The rows for a message, the first that fits. B is a BSUID, P a phone, A and C are citizens; "other B" is another BSUID
 of the same scope among the siblings of P's holder; "idle" counts from P's last message to this one:
@@ -48,7 +49,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import NewType
 
-from inbox_daemon.identity.handles import canonical
+from inbox_daemon.identity.handles import SCOPED, canonical
 from inbox_daemon.model import Handle, HandleChanged, InstanceId, Proof
 
 CitizenId = NewType("CitizenId", int)
@@ -182,6 +183,7 @@ def decide_change(change: HandleChanged, known: Iterable[Known], *, rules: Rules
     | new                 | nobody                                     | to A
     | new                 | C, who hasn't used it since                | released; to A if the old BSUID named A, for by
     |                     |                                            | phones alone two swapping people look like one
+    | new                 | whom this very event gave it, told again   | stays
     | any                 | another, who has used it since             | stays: the event is late; suggestion
 
     LATE_CHANGE: only the phone names A, and it wrote after the change, or A has an other BSUID than the event. Who
@@ -192,7 +194,12 @@ def decide_change(change: HandleChanged, known: Iterable[Known], *, rules: Rules
     named = next((holders[h] for h in old if h in holders), None)
     citizen = named.citizen if named else None
     foreign = [holders[h] for h in new if h in holders and holders[h].citizen != citizen]
-    taken = {k.handle for k in foreign if not _seen_after(k, change.sent_at)}
+    # Told again, with the old handles nobody's any more: who got the new one by this very change keeps it.
+    taken = {
+        k.handle
+        for k in foreign
+        if not _seen_after(k, change.sent_at) and not (named is None and k.last_seen == change.sent_at)
+    }
     given_up = {
         h
         for h in old
@@ -340,6 +347,8 @@ def _trusted(handle: Handle, rules: Rules) -> Handle:
 def _usable(handle: Handle, rules: Rules) -> bool:
     if not handle.value or handle.value in rules.blocked or handle.scope.startswith(_HINT_SCOPE):
         return False
+    if handle.kind in SCOPED:
+        return bool(handle.scope)
     return handle.kind != "phone" or _E164.fullmatch(handle.value) is not None
 
 

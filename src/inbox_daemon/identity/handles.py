@@ -16,12 +16,17 @@ from inbox_daemon.identity.phones import area_code, grouped, phone_match_key, re
 from inbox_daemon.model import Handle
 
 _BSUID = re.compile(r"[A-Z]{2}\.(?:ENT\.)?[A-Za-z0-9]{1,128}", re.ASCII)  # Meta, business-scoped user ids, 2026-05
+SCOPED = {"psid": "Messenger", "igsid": "Instagram", "fb_user": "Facebook"}
+"""Kinds of handle that mean somebody only together with the page or account that Meta gave them to (their scope), and
+how people call the place. The same digits in another scope, or of another of these kinds, are not known to be the same
+person: nothing joins or suggests them but the channel's own word."""
+_SCOPED = re.compile(rf"({'|'.join(SCOPED)}):(\d{{1,32}})", re.ASCII)
 _CHAT_IDS = re.compile(r"\S+@(?:lid|c\.us|s\.whatsapp\.net|g\.us|newsletter|broadcast)\.?")  # WhatsApp's, not mail
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NormalizedHandle:
-    """One raw identifier as read; `kind` is phone, bsuid, email or unknown.
+    """One raw identifier as read; `kind` is phone, bsuid, psid, igsid, fb_user, email or unknown.
 
     `ambiguous` is True exactly when an Argentine number came without 9 and without 15: a mobile or a landline.
     `valid` says whether it may stand for a person. `extension` was cut off the number; it is no part of the identity.
@@ -37,7 +42,7 @@ class NormalizedHandle:
 
 
 def normalize(raw: str, *, default_area: str | None = None, country: str = "AR") -> NormalizedHandle:
-    """Read `raw`, whatever it is. Never raises.
+    """Read `raw`, whatever it is. Never raises. An id of Meta's is only digits: it is read as `psid:24987654321`.
 
     `default_area` completes numbers written without area code (`362`); without it those are invalid. `country` is
     the one whose habits numbers without a country code follow.
@@ -45,6 +50,8 @@ def normalize(raw: str, *, default_area: str | None = None, country: str = "AR")
     text = raw.strip()
     if _BSUID.fullmatch(text):
         return NormalizedHandle(raw=raw, kind="bsuid", value=text, match_key=text, valid=True)
+    if scoped := _SCOPED.fullmatch(text):
+        return NormalizedHandle(raw=raw, kind=scoped[1], value=scoped[2], match_key="", valid=True)
     phone = read_phone(text, default_area=default_area, country=country)
     if phone is not None:
         return NormalizedHandle(
@@ -85,11 +92,16 @@ def match_key(kind: str, value: str) -> str:
         return phone_match_key(value)
     if kind == "email":
         return address_match_key(value)
-    return value
+    return "" if kind in SCOPED else value
 
 
 def readable(handle: Handle) -> str:
-    """The handle as an agent reads it: `+54 9 362 412-3456`. A punycode domain stays punycode: it must be seen."""
+    """The handle as an agent reads it: `+54 9 362 412-3456`, `Messenger 24987654321`.
+
+    A punycode domain stays punycode: it must be seen.
+    """
+    if handle.kind in SCOPED:
+        return f"{SCOPED[handle.kind]} {handle.value}"
     return grouped(handle.value) if handle.kind == "phone" else handle.value
 
 

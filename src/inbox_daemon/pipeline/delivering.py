@@ -110,7 +110,7 @@ class Delivering:
         if kind == "referred":
             return await self._adapter.note(ticket, self._drafting.handed_on(step, work))
         if kind == "note":
-            return await self._adapter.note(ticket, self._drafting.report(step, work))
+            return await self._adapter.note(ticket, self._drafting.note(step, work))
         return await self._adapter.append(ticket, self._drafting.entry(step, work))
 
     async def _attach(self, step: Step, work: Work, ticket: Ticket) -> Written:
@@ -168,7 +168,8 @@ class Delivering:
     def follow(self, connection: Connection, step: Step, decision: Decision) -> None:
         """See `Carrier.follow`."""
         left = decision.next is Next.SUCCEED and not conversations.read(connection, step.conversation_id).filed
-        if left or (decision.next is Next.SUCCEED and step.reply_id is not None):
+        stays = step.reply_id is not None or step.kind == "note"  # what was said to a citizen stays where it was said
+        if left or (decision.next is Next.SUCCEED and stays):
             outbox.discard(connection, step, f"the ticket takes nothing more ({decision.reason})")
         elif decision.next is Next.SUCCEED:
             _succeed(connection, step, f"the ticket takes nothing more ({decision.reason})")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType
@@ -20,10 +20,13 @@ from inbox_daemon.pipeline.routing import RESERVED_MATTERS
 from inbox_daemon.pipeline.texts import Texts
 from inbox_daemon.plugins import Capabilities
 from inbox_daemon.store import conversations, portions, replies, schema, transfers
-from inbox_daemon.store.conversations import Conversation
+from inbox_daemon.store.conversations import ECHO_EDIT, ECHO_REVOKE, Conversation
 from inbox_daemon.store.outbox import Step
 
 START_CHARS = 60
+_ECHOES = {ECHO_EDIT: "edit", ECHO_REVOKE: "revoke"}
+_PLACES = {"whatsapp": "echo_phone", "facebook": "echo_page", "instagram": "echo_page"}
+"""How the place is called where agents answer outside of us, by channel."""
 _ON_ITS_WAY = frozenset({"accepted", "sent", "delivered", "read", "played"})
 
 
@@ -227,6 +230,22 @@ class Drafting:
         """What stands beside an attached file."""
         assert work.file is not None
         return self._about_file(step, work, self._wording.say("file", name=work.file.filename))
+
+    def note(self, step: Step, work: Work) -> Entry:
+        """What agents alone read: where an answer stands, or what one of them said outside of us."""
+        return self._said_outside(step, work) if work.reply is None else self.report(step, work)
+
+    def _said_outside(self, step: Step, work: Work) -> Entry:
+        """The note about an agent's own words on the office's phone, or in the inbox of its page."""
+        shown = self._shown(work)
+        shown = replace(shown, type=_ECHOES.get(shown.type, "message"))
+        place = _PLACES.get(self._channel(work), "echo_elsewhere")
+        return Entry(
+            key=MessageKey(step.key),
+            heading=self._wording.heading(shown),
+            body=self._texts.say(place, channel=self._channel_name(work), text=self._wording.body(shown)),
+            sent_at=work.message.sent_at,
+        )
 
     def report(self, step: Step, work: Work) -> Entry:
         """The note that says where an answer to the citizen stands."""

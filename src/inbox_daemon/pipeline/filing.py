@@ -3,67 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
+from typing import Any
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Row
 
-from inbox_daemon.model import Automatic, Content, EditEvent, InstanceId, Message, ReactionEvent, RevokeEvent
+from inbox_daemon.model import Automatic, Content, EditEvent, Message, ReactionEvent, RevokeEvent
+from inbox_daemon.pipeline.aside import Aside
 from inbox_daemon.pipeline.asking import Asking
 from inbox_daemon.pipeline.case_status import CaseStatus
 from inbox_daemon.pipeline.firewall import LoopFirewall
-from inbox_daemon.pipeline.placing import Place, Placing, Source, quoted
+from inbox_daemon.pipeline.parcel import FOR_US, Parcel
+from inbox_daemon.pipeline.placing import Place, Placing, quoted
 from inbox_daemon.pipeline.queries import Query
 from inbox_daemon.pipeline.rendering import Wording
 from inbox_daemon.pipeline.routing import Rule
 from inbox_daemon.pipeline.telling import Telling
 from inbox_daemon.store import attachments, conversations, outbox, people, replies, transfers
 from inbox_daemon.store.columns import to_micros
-from inbox_daemon.store.conversations import Conversation
+from inbox_daemon.store.conversations import ECHO_EDIT, ECHO_REVOKE, HISTORY, Conversation
 from inbox_daemon.store.people import Author
 
 IGNORED_AUTOMATIC = frozenset({Automatic.BOUNCE, Automatic.LIST})
-FOR_US = {"query": "status_query", "choice": "menu_choice"}
-"""Types of messages that are for us and for no office, and why they make no entry."""
 SPOKEN = frozenset({"message", "edit", *FOR_US})
 """Types of messages after which a channel lets us answer freely."""
 NO_CONVERSATION = 0
 MOST_MENTIONED = 3
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Parcel:
-    """What is common to all events of one envelope; `seen` are the messages it turned out to hold."""
-
-    connection: Connection
-    envelope_id: int
-    instance: InstanceId
-    kind: str
-    day: int
-    received_at: datetime
-    seen: set[int] = field(default_factory=set)
-
-    @property
-    def source(self) -> Source:
-        """Whence its messages come."""
-        return Source(connection=self.connection, instance=self.instance, kind=self.kind, received_at=self.received_at)
-
-    def known(self, message: Message, type_: str) -> tuple[int, int | None, str] | None:
-        """(message id, envelope id, type) when exactly this was taken in before."""
-        return conversations.known_message(
-            self.connection,
-            instance=self.instance,
-            external_id=message.external_id,
-            type_=type_,
-            fingerprint=message.fingerprint,
-        )
-
-    def repeat(self, message_id: int, envelope_id: int | None, type_: str) -> str | None:
-        """Why a known message makes no entry: None for one that this very envelope brought, when it is read again."""
-        if envelope_id != self.envelope_id or message_id in self.seen:
-            return "repeat"
-        self.seen.add(message_id)
-        return FOR_US.get(type_)
 
 
 class Filing:
@@ -93,18 +58,21 @@ class Filing:
         self._telling = telling
         self._asking = asking
         self._status = status
+        self._aside = Aside(default=default, wording=wording, delay=order_grace)
 
     def message(self, parcel: Parcel, message: Message, *, type_: str = "message") -> str | None:
         """File a message; returns None, or why it made no entry."""
         if message.echo:
-            return "echo"
+            return self._echo(parcel, message)
         if message.automatic in IGNORED_AUTOMATIC:
             return str(message.automatic)
+        if message.history:
+            return self._aside.history(parcel, message)
         connection = parcel.connection
         known = parcel.known(message, type_)
         if known is not None:
             return parcel.repeat(*known)
-        if self._firewall is not None and self._firewall.is_own_id(connection, parcel.instance, message):
+        if self._is_own(parcel, message):
             return "own"
         author = people.resolve(connection, message.sender, parcel.instance, message.sent_at, parcel.envelope_id)
         if self._asking is not None and (known := parcel.known(message, type_)) is not None:
@@ -120,6 +88,13 @@ class Filing:
         if place is None:
             return str(message.automatic)
         return self._put(parcel, message, author, place, type_)
+
+    def _is_own(self, parcel: Parcel, message: Message) -> bool:
+        """Whether it is something of ours that the channel brought back."""
+        return self._firewall is not None and self._firewall.is_own_id(parcel.connection, parcel.instance, message)
+
+    def _echo(self, parcel: Parcel, message: Message) -> str:
+        return "own" if self._is_own(parcel, message) else self._aside.echo(parcel, message)
 
     def _put(self, parcel: Parcel, message: Message, author: Author, place: Place, type_: str) -> str | None:
         """Write a message down where it belongs, and give the citizen notice of it."""
@@ -175,6 +150,10 @@ class Filing:
     def edit(self, parcel: Parcel, event: EditEvent) -> str | None:
         """File the new form of a message as an entry of its own; evidence is never overwritten."""
         before = conversations.find_message(parcel.connection, parcel.instance, [event.target])
+        if event.message.history or (before is not None and before.type == HISTORY):
+            return HISTORY
+        if event.message.echo or (before is not None and before.direction == "out"):
+            return self._aside.echo(parcel, event.message, edits=before, type_=ECHO_EDIT)
         if before is None or before.type in FOR_US:
             return self.message(parcel, event.message, type_="edit")
         return self._follow(parcel, before.conversation_id, event.message, "edit", before.handle_id)
@@ -185,8 +164,8 @@ class Filing:
         before = conversations.find_message(parcel.connection, parcel.instance, [event.target])
         if before is None:
             return f"{type_}_without_message"
-        if before.type in FOR_US:
-            return FOR_US[before.type]
+        if before.type in FOR_US or before.type == HISTORY:
+            return FOR_US.get(before.type, HISTORY)
         words = Message(
             external_id=event.external_id,
             sent_at=event.sent_at,
@@ -195,6 +174,16 @@ class Filing:
             text=event.emoji if isinstance(event, ReactionEvent) else "",
             in_reply_to=event.target,
         )
+        if before.direction == "out":
+            return self._about_echo(parcel, before, words, type_)
+        return self._follow(parcel, before.conversation_id, words, type_, before.handle_id)
+
+    def _about_echo(self, parcel: Parcel, before: Row[Any], words: Message, type_: str) -> str | None:
+        """An agent took back what they had written outside of us, or the citizen reacted to it."""
+        if type_ == "revoke":
+            return self._aside.echo(parcel, words, edits=before, type_=ECHO_REVOKE)
+        if not conversations.read(parcel.connection, before.conversation_id).filed:
+            return f"{type_}_without_message"  # no office has what it is about
         return self._follow(parcel, before.conversation_id, words, type_, before.handle_id)
 
     def _follow(
@@ -222,29 +211,7 @@ class Filing:
         mentioned = [] if type_ in FOR_US else [one for one in quoted(message) if one != conversation.case_number]
         if mentioned:
             details["mentions_case"] = ", ".join(mentioned[:MOST_MENTIONED])
-        message_id = conversations.add_message(
-            connection,
-            envelope_id=parcel.envelope_id,
-            instance=parcel.instance,
-            day=parcel.day,
-            external_id=message.external_id,
-            fingerprint=message.fingerprint,
-            type=type_,
-            content=message.content,
-            citizen_id=author.citizen_id,
-            handle_id=author.handle_id,
-            conversation_id=conversation.id,
-            sent_at=message.sent_at,
-            received_at=parcel.received_at,
-            sender_name=message.sender.name or "",
-            subject=message.subject,
-            text=message.text,
-            quoted=message.quoted,
-            details=details,
-            in_reply_to=message.in_reply_to,
-            automatic=message.automatic,
-        )
-        parcel.seen.add(message_id)
+        message_id = parcel.keep(message, author, conversation.id, type_, details=details)
         if message.automatic is None and type_ in SPOKEN:
             replies.release(
                 connection,

@@ -34,8 +34,9 @@ from inbox_daemon.model import (
     StatusEvent,
     WatermarkEvent,
 )
-from inbox_daemon.pipeline.filing import Filing, Parcel
+from inbox_daemon.pipeline.filing import Filing
 from inbox_daemon.pipeline.inspecting import tell_of
+from inbox_daemon.pipeline.parcel import Parcel
 from inbox_daemon.pipeline.parsing import Parser
 from inbox_daemon.registry import ChannelInstance
 from inbox_daemon.store import conversations, envelopes, people, standing

@@ -12,6 +12,7 @@ MAX_SUBJECT_CHARS = 90
 CHANNELS = {
     "whatsapp": "WhatsApp",
     "facebook": "Facebook",
+    "instagram": "Instagram",
     "webchat": "Chat web",
     "phone": "Teléfono",
     "email": "Correo electrónico",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, bindparam, func, insert, or_, select, update
+from sqlalchemy import Connection, Row, and_, bindparam, delete, func, insert, or_, select, update
 
 from inbox_daemon.identity.casenumber import encode
 from inbox_daemon.model import CaseNumber, Ticket, TicketId, TicketState
@@ -16,8 +16,13 @@ from inbox_daemon.store.schema import conversation, dispatch, message
 
 SAID_TO_US = ("query", "choice")
 """Types of messages that are for us and for no office: they make no entry."""
+HISTORY, ECHO, ECHO_EDIT, ECHO_REVOKE = "history", "echo", "echo_edit", "echo_revoke"
+"""Types of messages that stand beside the cases: written before we listened; written, changed or withdrawn by an agent
+outside of us."""
+ASIDE = (HISTORY, ECHO, ECHO_EDIT, ECHO_REVOKE)
 UNFILED = "unfiled"
-"""State of a conversation that only holds what somebody asked us: no office has it, and no message joins it."""
+"""State of a conversation that only holds what somebody asked us, or what stands beside the cases: no office has it,
+and no message joins it."""
 REFERRED = "referred"
 """State of what a case leaves behind in an office that handed it on: the ticket there, and what went into it."""
 
@@ -48,7 +53,7 @@ _KNOWN_MESSAGE = (
     .where(
         message.c.instance == bindparam("instance_"),
         message.c.external_id == bindparam("external_"),
-        or_(message.c.type == bindparam("type_"), message.c.type.in_(SAID_TO_US)),
+        or_(message.c.type == bindparam("type_"), message.c.type.in_((*SAID_TO_US, HISTORY))),
         message.c.fingerprint == bindparam("fingerprint_"),
     )
     .order_by(message.c.id)
@@ -248,7 +253,7 @@ def succeed(connection: Connection, old: Conversation) -> Conversation:
 def known_message(
     connection: Connection, *, instance: str, external_id: str, type_: str, fingerprint: str
 ) -> tuple[int, int | None, str] | None:
-    """(message id, envelope id, type) of exactly this, when it was taken in before: as `type_`, or as said to us."""
+    """(message id, envelope id, type) of exactly this, taken in before as `type_`, as said to us, or as history."""
     values = {"instance_": instance, "external_": external_id, "type_": type_, "fingerprint_": fingerprint}
     row = connection.execute(_KNOWN_MESSAGE, values).one_or_none()
     return None if row is None else (row.id, row.envelope_id, row.type)
@@ -263,7 +268,7 @@ def others_of(connection: Connection, envelope_id: int, seen: Collection[int]) -
             .where(
                 message.c.envelope_id == envelope_id,
                 message.c.id.not_in(seen),
-                message.c.type.not_in(SAID_TO_US),
+                message.c.type.not_in((*SAID_TO_US, *ASIDE)),
             )
         ).scalar_one()
     )
@@ -283,6 +288,11 @@ def add_message(connection: Connection, **values: object) -> int:
     return int(connection.execute(_NEW_MESSAGE, values).scalar_one())
 
 
+def drop_history(connection: Connection, message_id: int) -> None:
+    """Make room for the same message that came live: nothing refers to what was kept as history."""
+    connection.execute(delete(message).where(message.c.id == message_id, message.c.type == HISTORY))
+
+
 def last_message_id(connection: Connection, conversation_id: int) -> int:
     """The citizen's latest message to the office of a conversation; 0 when there is none."""
     return (
@@ -291,7 +301,7 @@ def last_message_id(connection: Connection, conversation_id: int) -> int:
             .where(
                 message.c.conversation_id == conversation_id,
                 message.c.direction == "in",
-                message.c.type.not_in(SAID_TO_US),
+                message.c.type.not_in((*SAID_TO_US, HISTORY)),
             )
             .order_by(message.c.sent_at.desc(), message.c.id.desc())
             .limit(1)

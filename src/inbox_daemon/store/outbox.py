@@ -133,7 +133,7 @@ def _claimable(settle: timedelta) -> ColumnElement[bool]:
     unready = or_(
         exists().where(first.c.id == dispatch.c.after_id, first.c.state != "done"),
         exists().where(file.c.id == dispatch.c.attachment_id, file.c.state == "waiting"),
-        and_(dispatch.c.attachment_id.is_not(None), ticketless),
+        and_(or_(dispatch.c.attachment_id.is_not(None), dispatch.c.kind == "note"), ticketless),
     )
     return and_(
         is_open(dispatch),

@@ -21,6 +21,7 @@ from inbox_daemon.identity.decide import (
     stored_handles,
 )
 from inbox_daemon.identity.decide import Row as LinkRow
+from inbox_daemon.identity.decide import Row as Why
 from inbox_daemon.identity.handles import canonical, match_key
 from inbox_daemon.model import Handle, HandleChanged, InstanceId, Proof, Sender
 from inbox_daemon.store.clock import db_now
@@ -94,6 +95,8 @@ def change(connection: Connection, event: HandleChanged, envelope_id: int) -> bo
     if decision.citizen is not None:  # else a number is given up, and nobody is known to have taken a new one
         _lock(connection, decision.citizen)
     _carry_out(connection, decision, decision.citizen, event.sent_at, envelope_id)
+    if decision.citizen is not None and decision.row is Why.CHANGE:
+        _see(connection, [canonical(one) for one in event.new], decision.citizen, event.sent_at)
     return True
 
 

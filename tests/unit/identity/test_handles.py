@@ -133,7 +133,9 @@ def handle(kind: str, value: str, proof: Proof = Proof.CHANNEL) -> Handle:
         ("email", '"a b"@dominio.test', '"a b"@dominio.test', "a…@dominio.test"),
         ("email", "ana", "ana", "…"),
         ("bsuid", "AR.1349876543210", "AR.1349876543210", "AR.…10"),
-        ("psid", "24987654321", "24987654321", "…21"),
+        ("psid", "24987654321", "Messenger 24987654321", "…21"),
+        ("igsid", "17841400000", "Instagram 17841400000", "…00"),
+        ("fb_user", "24987654321", "Facebook 24987654321", "…21"),
         ("session", "abc", "abc", "…"),
     ],
 )
@@ -164,7 +166,16 @@ def test_canonical_changes_writing_only(given_form: Handle, expected: Handle) ->
 def test_match_keys_of_both_forms_meet() -> None:
     assert match_key("phone", "+5493624123456") == match_key("phone", "+543624123456") == "543624123456"
     assert match_key("phone", "147") == ""
-    assert match_key("psid", "24") == "24"
+    assert match_key("session", "24") == "24"
+    assert {match_key(kind, "24987654321") for kind in ("psid", "igsid", "fb_user")} == {""}
+
+
+@pytest.mark.parametrize("kind", ["psid", "igsid", "fb_user"])
+def test_an_id_of_meta_s_is_read_by_its_kind(kind: str) -> None:
+    found = normalize(f" {kind}:24987654321 ")
+    assert (found.kind, found.value, found.match_key, found.valid) == (kind, "24987654321", "", True)
+    for text in (f"{kind}:", f"{kind}:2a", f"{kind}:{'1' * 33}", f"{kind}24987654321"):
+        assert normalize(text).kind != kind
 
 
 def test_the_heavy_geocoder_is_not_loaded() -> None:
