@@ -87,7 +87,9 @@ def test_a_hidden_number_is_asked_for_shared_and_answered_to_and_the_word_is_sho
         assert [line["balance"] for line in daemon.books()] == [0]
 
 
-def test_kills_while_answers_go_out_send_none_twice_and_lose_no_state(tmp_path: Path, graph: GraphFake) -> None:
+def test_kills_while_answers_go_out_send_none_twice_and_leave_none_in_doubt_unsaid(
+    tmp_path: Path, graph: GraphFake
+) -> None:
     """Meta takes its time, tells states early and twice, and loses answers; the process dies five times meanwhile."""
     people = [Phone(number=f"54936240009{n:02}", bsuid=f"AR.91{n:02}", name=f"Vecina {n}") for n in range(6)]
 
@@ -116,12 +118,18 @@ def test_kills_while_answers_go_out_send_none_twice_and_lose_no_state(tmp_path: 
             at_meta(graph, daemon)
         eventually(lambda: not graph.untold, seconds=30)
 
-        def all_told() -> bool:
-            return all("leída" in page(daemon, pages[one.key][0]).html.casefold() for one in people)
+        def came(phone: Phone) -> int:
+            words = f"Respuesta para {phone.name}"
+            return sum(one.text == words for one in graph.accepted[before:])
 
-        eventually(all_told, seconds=60)
-        sent = [one for one in graph.accepted[before:] if one.text.startswith("Respuesta para")]
-        assert sorted(one.text for one in sent) == sorted(f"Respuesta para {one.name}" for one in people)
+        def settled(phone: Phone) -> bool:
+            """Read, or, where the process died before it was out, left to a person: never sent again by itself."""
+            shown = page(daemon, pages[phone.key][0]).html.casefold()
+            return "leída" in shown if came(phone) else "no se sabe" in shown
+
+        eventually(lambda: all(map(settled, people)), seconds=60)
+        assert all(came(phone) <= 1 for phone in people)
+        assert sum(map(came, people)) >= len(people) / 2
         assert [line["balance"] for line in daemon.books()] == [0]
         assert "Traceback" not in daemon.log.read_text("utf-8")
 
