@@ -92,11 +92,13 @@ async def with_a_wrong_clock(under_test: AdapterUnderTest, off: timedelta) -> No
 @contextmanager
 def process_zone(monkeypatch: pytest.MonkeyPatch, name: str) -> Iterator[None]:
     """The machine is in another zone while the block lasts."""
-    with monkeypatch.context() as patch:
-        patch.setenv("TZ", name)
+    try:
+        with monkeypatch.context() as patch:
+            patch.setenv("TZ", name)
+            time.tzset()
+            yield
+    finally:
         time.tzset()
-        yield
-    time.tzset()
 
 
 @scenario(POLLED)
