@@ -84,10 +84,11 @@ class SendState(StrEnum):
 
     ACCEPTED = "accepted"
     SENT = "sent"
+    FAILED = "failed"
+    """Ranks below `DELIVERED`: what has arrived has not failed, whichever of the two is told first."""
     DELIVERED = "delivered"
     READ = "read"
     PLAYED = "played"
-    FAILED = "failed"
 
     @property
     def rank(self) -> int:
@@ -214,7 +215,10 @@ class Message:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StatusEvent:
-    """The channel says what became of something we sent. `target` is its `RemoteId`, `tag` our own id if echoed."""
+    """The channel says what became of something we sent. `target` is its `RemoteId`, `tag` our own id if echoed.
+
+    `window` says of a failed one that only the time for free answers was over: it goes when the citizen writes.
+    """
 
     external_id: ExternalId
     sent_at: datetime
@@ -223,6 +227,7 @@ class StatusEvent:
     tag: str | None = None
     error_code: str | None = None
     reason: str = ""
+    window: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

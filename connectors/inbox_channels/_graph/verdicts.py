@@ -202,9 +202,19 @@ class Dialect:
 WHATSAPP = Dialect()
 
 
+def _known(code: str) -> Verdict | None:
+    return VERDICTS.get(int(code)) if code.isascii() and code.isdigit() and len(code) < 10 else None
+
+
+def closes_window(code: str) -> bool:
+    """Whether something was not delivered only because the time for free answers was over."""
+    known = _known(code)
+    return known is not None and known.outcome is Outcome.WINDOW
+
+
 def told(code: str, words: str) -> str:
     """Why something was not delivered, for the agent, in es-AR. `words` are Meta's own, for a code that is new."""
-    known = VERDICTS.get(int(code)) if code.isascii() and code.isdigit() and len(code) < 10 else None
+    known = _known(code)
     if known is not None:
         return known.told
     return f"WhatsApp no lo entregó e informa: {words}" if words else "WhatsApp no lo entregó y no dice por qué"

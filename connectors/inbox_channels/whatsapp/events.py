@@ -8,7 +8,7 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from inbox_channels._graph.reading import Json, Unreadable, child, children, moment, required, word
-from inbox_channels._graph.verdicts import told
+from inbox_channels._graph.verdicts import closes_window, told
 from inbox_channels.whatsapp.content import read_content
 from inbox_channels.whatsapp.people import People, changed_handles, shared_phone
 from inbox_daemon.model import (
@@ -168,4 +168,5 @@ def read_status(item: Json, _frame: Frame) -> Event:
         tag=word(item, "biz_opaque_callback_data") or None,
         error_code=code or None,
         reason=told(code, words) if state is SendState.FAILED or code else "",
+        window=state is SendState.FAILED and closes_window(code),
     )

@@ -83,6 +83,12 @@ class Answering:
         sending = await self._read(step)
         if await self._turned_aside(sending):
             return
+        if sending.portions(portions.CLOSED):
+            if not step.released:
+                await self._wait_for_citizen(sending, begin)
+                return
+            await self._run(lambda c: portions.reopen(c, step.id))
+            sending = await self._read(step)
         prepared = await self._prepare(sending, begin)
         if prepared is not None:
             await self._send_all(prepared, begin)

@@ -124,6 +124,7 @@ class Detours:
 
     def _aim(self, connection: Connection, sending: Sending, where: Target) -> None:
         replies.aim(connection, sending.leader.id, where)
+        portions.reopen(connection, sending.step.id)
         portions.readdress(connection, sending.step.id, where.handle_id)
 
     def _take(self, connection: Connection, sending: Sending, reason: str) -> bool:

@@ -74,12 +74,13 @@ class Reporting:
     def _settle(self, connection: Connection, step_id: int) -> None:
         """Portions of a step were reported of: where does its answer stand now?"""
         portions.lock(connection, step_id)
-        found = standing(portions.last_route(connection, step_id))
+        route = portions.last_route(connection, step_id)
+        found = standing(route)
         failed = found is not None and found[0] == SendState.FAILED
         if found is not None and not failed:
             state, slowest = found
             self.turn(connection, outbox.reply_of(connection, step_id), state, at=slowest.settled_at)
-        portions.wake(connection, step_id, failed=failed)
+        portions.wake(connection, step_id, failed=failed or any(one.state == portions.CLOSED for one in route))
 
     def told(self, connection: Connection, step: Step, state: str) -> None:
         """The ticket was told of `state`; where the answer has moved on meanwhile, it is told of that, too."""

@@ -20,10 +20,12 @@ from inbox_daemon.model import RemoteId, SendState, StatusEvent, StoredFile, Wat
 from inbox_daemon.store import people
 from inbox_daemon.store.clock import db_now
 from inbox_daemon.store.schema import dispatch, portion, send_status
-from inbox_daemon.store.sendings import note_status, note_watermark, watermarks
+from inbox_daemon.store.sendings import WINDOW, note_status, note_watermark, watermarks
 
 OUT = tuple(state.value for state in SendState if state is not SendState.FAILED)
 """States of a portion that the channel has."""
+CLOSED = "closed"
+"""State of a portion that the channel took and then did not bring, because the time for free answers was over."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,6 +122,13 @@ def readdress(connection: Connection, step_id: int, handle_id: int) -> None:
     )
 
 
+def reopen(connection: Connection, step_id: int) -> None:
+    """What came too late goes again, when its time has come."""
+    connection.execute(
+        update(portion).where(portion.c.dispatch_id == step_id, portion.c.state == CLOSED).values(state="planned")
+    )
+
+
 def refused(connection: Connection, portion_id: int, reason: str) -> None:
     """The channel will not take it."""
     connection.execute(
@@ -197,7 +206,8 @@ def report(connection: Connection, instance: str, event: StatusEvent) -> int | N
         return None
     if row.remote_id is None:
         connection.execute(update(portion).where(portion.c.id == row.id).values(remote_id=event.target))
-    _turn(connection, row.id, event.state, event.sent_at, event.error_code, event.reason)
+    code = f"{WINDOW}{event.error_code or ''}" if event.window else event.error_code
+    _turn(connection, row.id, event.state, event.sent_at, code, event.reason)
     if event.state is not SendState.FAILED:
         _catch_up(connection, row)
     return int(row.dispatch_id)
@@ -210,6 +220,8 @@ def _turn(
     now = connection.execute(select(portion.c.state).where(portion.c.id == portion_id)).scalar_one()
     if now in set(SendState) and SendState(now).rank >= SendState(state).rank:
         return
+    if state == SendState.FAILED and (error_code or "").startswith(WINDOW):
+        state = CLOSED
     connection.execute(
         update(portion)
         .where(portion.c.id == portion_id)

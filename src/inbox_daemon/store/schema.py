@@ -372,7 +372,7 @@ portion = Table(
     Column("files", JSON, nullable=False),
     # Of the folded text, to know it again when some machine sends it back.
     Column("body_hash", Text, nullable=False),
-    # planned → trying → accepted → sent → delivered → read | failed; planned → dropped
+    # planned → trying → accepted → sent → delivered → read | failed | closed (→ planned); planned → dropped
     Column("state", Text, nullable=False, server_default="planned"),
     Column("remote_id", Text),
     Column("tried_at", Instant),

@@ -13,6 +13,8 @@ from inbox_daemon.identity.handles import canonical
 from inbox_daemon.model import Handle, SendState, StatusEvent, WatermarkEvent
 from inbox_daemon.store.schema import send_status
 
+WINDOW = "window:"
+"""How the code of an error is kept that only says that the time for free answers was over."""
 MARKS = (SendState.DELIVERED, SendState.READ, SendState.PLAYED)
 """States that a watermark can tell, the least first."""
 
@@ -34,7 +36,7 @@ def note_status(connection: Connection, instance: str, event: StatusEvent) -> bo
         "state": event.state,
         "rank": event.state.rank,
         "at": event.sent_at,
-        "error_code": event.error_code,
+        "error_code": f"{WINDOW}{event.error_code or ''}" if event.window else event.error_code,
         "reason": event.reason,
     }
     known = connection.execute(select(send_status.c.rank).where(*key).with_for_update()).scalar_one_or_none()

@@ -211,3 +211,13 @@ def test_traffic_brings_everything_that_was_written_and_some_of_it_again() -> No
     assert ids[:300] != [one.id for one in made.written]
     assert len(made.by_citizen()) == 40
     assert not [event for event in arrived if isinstance(event, Malformed)]
+
+
+@pytest.mark.parametrize(
+    ("name", "code", "window"),
+    [("failed", 131047, True), ("failed", 131026, False), ("sent", 131047, False), ("failed", 999999, False)],
+)
+def test_a_failure_for_the_closed_window_is_told_as_that(name: str, code: int, window: bool) -> None:
+    (event,) = read(body([status_update("wamid.1", name, at=NOW, error=code)]))
+    assert isinstance(event, StatusEvent)
+    assert (event.window, event.error_code) == (window, str(code))
