@@ -68,6 +68,10 @@ def _messages(daemon: Daemon) -> list[tuple[str, str, str]]:
     )
 
 
+def _inspections(daemon: Daemon) -> dict[str, str]:
+    return {name: one["inspection"]["state"] for name, one in daemon.status()["channels"].items()}
+
+
 def _steps_done(daemon: Daemon) -> int:
     return int(daemon.sql("SELECT count(*) FROM dispatch WHERE kind IN ('open', 'append') AND state = 'done'")[0][0])
 
@@ -95,6 +99,9 @@ def test_each_number_has_its_own_also_from_one_body_delivered_again_after_a_kill
         assert len(daemon.sql("SELECT id FROM envelope")) == 5
         assert "shared_address" in daemon.log.read_text(encoding="utf-8")
         assert all(line["balance"] == 0 for line in daemon.status()["ledger"])
+        # Nobody answers at Meta: how the numbers stand can't be looked at, and everything else goes on.
+        eventually(lambda: _inspections(daemon) == {"whatsapp-centro": "down", "whatsapp-salud": "down"})
+        assert "inspection down: " in daemon.command("status")
 
 
 def test_a_wrong_host_is_told_before_anything_runs(tmp_path: Path) -> None:
