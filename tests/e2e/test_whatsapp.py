@@ -5,20 +5,20 @@ With the process killed while answers go out.
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from e2e.world import HOOK, case_of, meta, now, office, page, submit
+from e2e.world import HOOK, case_of, cases, meta, now, office, page, submit
 from support.daemon import Daemon, eventually
 from support.graph_fake import Fate, Fault, GraphFake
 from support.graph_fake_citizens import SECRET, WABA_ID, Phone, sign
+from support.graph_fake_news import old_chat, other, typed
 
 MORE = f"""
 pair_seconds = 0
@@ -134,11 +134,42 @@ def test_kills_while_answers_go_out_send_none_twice_and_leave_none_in_doubt_unsa
         assert "Traceback" not in daemon.log.read_text("utf-8")
 
 
+def test_what_the_office_wrote_on_its_phone_is_a_note_and_old_chats_are_kept_in_silence(
+    tmp_path: Path, graph: GraphFake
+) -> None:
+    ana = Phone(number="5493624000955", bsuid="AR.9055", name="Ana Timbó")
+
+    def brings(daemon: Daemon, *bodies: bytes) -> None:
+        for content in (*bodies, *bodies):  # Meta brings things twice
+            assert daemon.post(HOOK, content, sign(content)) == 200
+
+    with running(tmp_path, graph) as daemon:
+        at_meta(graph, daemon)
+        brings(daemon, old_chat(ana, (False, "¿Atienden hoy?"), (True, "De 7 a 13."), at=now() - timedelta(days=40)))
+        eventually(lambda: daemon.sql("SELECT count(*) FROM message") == [(2,)], seconds=20)
+        assert (cases(daemon, ana), graph.accepted) == ([], [])  # no ticket, no answer
+        graph.write(ana.text("Perdí el turno", at=now(), id="wamid.NEW"))
+        path, shown = case_of(daemon, ana)
+        assert not any("Atienden" in one or "7 a 13" in one for one in shown.entries())
+        shows(graph, ana, "Su número de caso es")
+        before = len(graph.accepted)
+        brings(daemon, typed(ana, "Venga mañana a las 8", at=now(), id="wamid.E1"))
+        eventually(lambda: "Venga mañana a las 8" in page(daemon, path).html, seconds=20)
+        brings(daemon, typed(ana, "Venga mañana a las 9", at=now(), target="wamid.E1"))
+        eventually(lambda: "Venga mañana a las 9" in page(daemon, path).html, seconds=20)
+        brings(daemon, typed(ana, "", at=now(), target="wamid.E1"))
+        kept = "SELECT type, count(*) FROM message WHERE direction = 'out' GROUP BY type ORDER BY type"
+        eventually(lambda: len(daemon.sql(kept)) == 4, seconds=20)
+        assert [count for _, count in daemon.sql(kept)] == [1, 1, 1, 1]
+        assert page(daemon, path).html.count("Venga mañana a las 8") == 1
+        assert (len(graph.accepted), graph.marked) == (before, [])
+        assert [line["balance"] for line in daemon.books()] == [0]
+
+
 def test_what_meta_says_of_the_template_shows_in_the_status_and_is_put_right(tmp_path: Path, graph: GraphFake) -> None:
-    def news(event: str, at: int) -> bytes:
+    def news(event: str, at: datetime) -> bytes:
         value = {"event": event, "message_template_name": "hay_respuesta", "message_template_language": "es_AR"}
-        change = {"field": "message_template_status_update", "value": value}
-        return json.dumps({"entry": [{"id": WABA_ID, "time": at, "changes": [change]}]}).encode()
+        return other("message_template_status_update", value, at=at)
 
     with running(tmp_path, graph) as daemon:
 
@@ -148,9 +179,9 @@ def test_what_meta_says_of_the_template_shows_in_the_status_and_is_put_right(tmp
 
         eventually(template, seconds=20)
         assert [one["grave"] for one in template()] == [False]
-        later = int(now().timestamp()) + 1
+        later = now() + timedelta(seconds=1)
         for event, grave in (("PAUSED", True), ("APPROVED", False)):
             content = news(event, later)
             assert daemon.post(HOOK, content, sign(content)) == 200
             eventually(partial(lambda grave: [one["grave"] for one in template()] == [grave], grave), seconds=10)
-            later += 1
+            later += timedelta(seconds=1)
