@@ -6,12 +6,12 @@ history of the changed ones are read.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
-from inbox_daemon.errors import Gone, Permanent
+from inbox_daemon.errors import Gone
 from inbox_daemon.model import Cursor, EntryId, TicketId, TicketUpdate
+from inbox_daemon.plugins import cursor_at, moment_of
 from inbox_ticketing.glpi import parse
 from inbox_ticketing.glpi.lineage import Lineage, Path
 from inbox_ticketing.glpi.reading import Look, Reader
@@ -39,10 +39,10 @@ class Watch:
         Time is GLPI's own, so that two clocks need not agree.
         """
         now = await self._speech.now()
-        after = Cursor(json.dumps({"since": now.isoformat()}))
+        after = cursor_at(now)
         if cursor is None:
             return (), after
-        since = _since(cursor) - timedelta(seconds=self._settings.overlap_seconds)
+        since = moment_of(cursor) - timedelta(seconds=self._settings.overlap_seconds)
         look = Look()
         found: list[TicketUpdate] = []
         for path in await self._changed(since, now):
@@ -105,10 +105,3 @@ class Watch:
 def _order(update: TicketUpdate) -> tuple[datetime, str, int]:
     entry = update.entry or ""
     return update.at, entry[:1], parse.number(entry[1:])
-
-
-def _since(cursor: Cursor) -> datetime:
-    try:
-        return datetime.fromisoformat(json.loads(cursor)["since"]).astimezone(UTC)
-    except (ValueError, KeyError, TypeError) as error:
-        raise Permanent("the stored cursor of a GLPI destination cannot be read") from error

@@ -6,11 +6,10 @@ later and what the office answers. There are no notes, no files but addresses of
 
 from __future__ import annotations
 
-import json
 import secrets
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 from inbox_daemon.errors import Gone, Permanent, Uncertain
 from inbox_daemon.model import (
@@ -29,7 +28,7 @@ from inbox_daemon.model import (
     TicketUpdate,
     Written,
 )
-from inbox_daemon.plugins import Answer, Capabilities, Context, WebhookRequest
+from inbox_daemon.plugins import Answer, Capabilities, Context, WebhookRequest, cursor_at, moment_of
 from inbox_ticketing._writing import texts
 from inbox_ticketing.open311 import parse
 from inbox_ticketing.open311.calls import Calls
@@ -246,10 +245,10 @@ class Open311:
         """What was added to any request since; those that are not ours are for nobody. Time is the endpoint's own."""
         answer = await self._calls.get("/services.json")
         now = answer.server_time or self._context.now()
-        after = Cursor(json.dumps({"since": now.astimezone(UTC).isoformat()}))
+        after = cursor_at(now)
         if cursor is None:
             return (), after
-        since = self._since(cursor) - timedelta(seconds=self._settings.overlap_seconds)
+        since = moment_of(cursor) - timedelta(seconds=self._settings.overlap_seconds)
         return [self._tell(one) for one in await self._reader.changes(since)], after
 
     async def thread(self, ticket: TicketId) -> Sequence[TicketUpdate]:
@@ -280,12 +279,6 @@ class Open311:
 
     def _tell(self, change: parse.Change) -> TicketUpdate:
         return parse.tell(change, self._settings.states, self._settings.agent_name)
-
-    def _since(self, cursor: Cursor) -> datetime:
-        try:
-            return datetime.fromisoformat(json.loads(cursor)["since"]).astimezone(UTC)
-        except (ValueError, KeyError, TypeError) as error:
-            raise Permanent(f"{self._name}: the stored cursor of this destination cannot be read") from error
 
     def _ticket(self, number: str, request: parse.Request | None = None) -> Ticket:
         base = self._settings.link_base

@@ -14,13 +14,13 @@ the transactions of the changed ones are read. Two things seen on 5.0.3 shape th
 from __future__ import annotations
 
 import itertools
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
-from inbox_daemon.errors import Gone, Permanent
+from inbox_daemon.errors import Gone
 from inbox_daemon.model import Cursor, EntryId, TicketId, TicketUpdate
+from inbox_daemon.plugins import cursor_at, moment_of
 from inbox_ticketing.request_tracker import parse
 from inbox_ticketing.request_tracker.lineage import Stretch, stretches_of
 from inbox_ticketing.request_tracker.reading import PER_PAGE, Reader, items
@@ -63,10 +63,10 @@ class Watch:
         """
         answer = await self._rest.get("/rt")
         now = answer.server_time or datetime.now(UTC)
-        after = Cursor(json.dumps({"since": now.isoformat()}))
+        after = cursor_at(now)
         if cursor is None:
             return (), after
-        since = _since(cursor) - timedelta(seconds=self._settings.overlap_seconds)
+        since = moment_of(cursor) - timedelta(seconds=self._settings.overlap_seconds)
         return await self._told(await self._listeners(await self._changed(since, now)), since), after
 
     async def thread(self, ticket: TicketId) -> Sequence[TicketUpdate]:
@@ -164,10 +164,3 @@ def _is_number(text: str) -> bool:
 
 def _chunks(numbers: Sequence[str]) -> list[Sequence[str]]:
     return [numbers[start : start + 50] for start in range(0, len(numbers), 50)]
-
-
-def _since(cursor: Cursor) -> datetime:
-    try:
-        return datetime.fromisoformat(json.loads(cursor)["since"]).astimezone(UTC)
-    except (ValueError, KeyError, TypeError) as error:
-        raise Permanent("the stored cursor of a Request Tracker destination cannot be read") from error

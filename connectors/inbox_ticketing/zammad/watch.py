@@ -7,15 +7,14 @@ one that has none. Its history tells which of ours stand in it.
 from __future__ import annotations
 
 import itertools
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from re import fullmatch
 
-from inbox_daemon.errors import Gone, Permanent
+from inbox_daemon.errors import Gone
 from inbox_daemon.model import Cursor, EntryId, TicketId, TicketUpdate
-from inbox_daemon.plugins import Context
+from inbox_daemon.plugins import Context, cursor_at, moment_of
 from inbox_ticketing.zammad import parse
 from inbox_ticketing.zammad.lineage import Lineage, sources_of
 from inbox_ticketing.zammad.reading import PER_PAGE, Reader
@@ -65,10 +64,10 @@ class Watch:
         Time is Zammad's own (its `Date` header), so that two clocks need not agree.
         """
         _, server_time = await self._reader.now()
-        after = Cursor(json.dumps({"since": (server_time or self._context.now()).isoformat()}))
+        after = cursor_at(server_time or self._context.now())
         if cursor is None:
             return (), after
-        since = _since(cursor) - timedelta(seconds=self._settings.overlap_seconds)
+        since = moment_of(cursor) - timedelta(seconds=self._settings.overlap_seconds)
         found: list[TicketUpdate] = []
         for row in await self._changed(since):
             try:
@@ -135,10 +134,3 @@ def in_order(updates: Sequence[TicketUpdate]) -> list[TicketUpdate]:
 def _stamp(moment: datetime) -> str:
     """A second earlier and without fractions, so that "after" leaves nothing out."""
     return f"{moment.astimezone(UTC) - timedelta(seconds=1):%Y-%m-%dT%H:%M:%SZ}"
-
-
-def _since(cursor: Cursor) -> datetime:
-    try:
-        return datetime.fromisoformat(json.loads(cursor)["since"]).astimezone(UTC)
-    except (ValueError, KeyError, TypeError) as error:
-        raise Permanent("the stored cursor of a Zammad destination cannot be read") from error

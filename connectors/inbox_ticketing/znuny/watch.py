@@ -7,14 +7,13 @@ need not agree; its zone is configured, as the interface tells none.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
-from inbox_daemon.errors import Gone, Permanent
+from inbox_daemon.errors import Gone
 from inbox_daemon.model import Cursor, EntryId, TicketId, TicketState, TicketUpdate
+from inbox_daemon.plugins import cursor_at, moment_of
 from inbox_ticketing.znuny import parse
 from inbox_ticketing.znuny.lineage import hearers
 from inbox_ticketing.znuny.quoting import own_words
@@ -48,14 +47,14 @@ class Watch:
     async def updates(self, cursor: Cursor | None) -> tuple[Sequence[TicketUpdate], Cursor | None]:
         """Updates since `cursor` minus the overlap, oldest first, and the cursor for the next look."""
         if cursor is None:
-            return (), _cursor(await self._client.now())
-        since = _since(cursor) - timedelta(seconds=self._settings.overlap_seconds)
+            return (), cursor_at(await self._client.now())
+        since = moment_of(cursor) - timedelta(seconds=self._settings.overlap_seconds)
         rows, until = await self._changed(since)
         found: list[TicketUpdate] = []
         for row in rows:
             look = await self._look(row)
             found += self._told(look, look.family.ours, since)
-        return _in_order(found), _cursor(until)
+        return _in_order(found), cursor_at(until)
 
     async def thread(self, ticket: TicketId) -> Sequence[TicketUpdate]:
         """All updates of one ticket; none where it is not to be seen.
@@ -192,15 +191,3 @@ def _in_order(found: Iterable[TicketUpdate]) -> list[TicketUpdate]:
         return one.at, int(one.entry) if one.entry and one.entry.isdigit() else 0
 
     return sorted(found, key=place)
-
-
-def _cursor(moment: datetime) -> Cursor:
-    return Cursor(json.dumps({"since": moment.isoformat()}))
-
-
-def _since(cursor: Cursor) -> datetime:
-    try:
-        made: Any = json.loads(cursor)
-        return datetime.fromisoformat(made["since"]).astimezone(UTC)
-    except (ValueError, KeyError, TypeError) as error:
-        raise Permanent("the stored cursor of a Znuny destination cannot be read") from error

@@ -27,6 +27,7 @@ from inbox_daemon.plugins.channel import (
     WebhookRequest,
 )
 from inbox_daemon.plugins.context import Context, Mail
+from inbox_daemon.plugins.cursors import cursor_at, moment_of
 from inbox_daemon.plugins.files import read_stored
 from inbox_daemon.plugins.hints import is_signed
 from inbox_daemon.plugins.probing import put_away
@@ -65,7 +66,9 @@ __all__ = [
     "WebhookAnswer",
     "WebhookRequest",
     "ZoneName",
+    "cursor_at",
     "is_signed",
+    "moment_of",
     "no_json",
     "put_away",
     "raise_if_failing",
