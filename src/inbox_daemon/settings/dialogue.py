@@ -39,7 +39,7 @@ class Answers(Table):
     show_window: bool = True
     """Say beside each message until when it can be answered freely, where the channel sets a limit."""
     link_days: Annotated[int, Field(ge=1, le=365)] = 14
-    """How long a link works that stands in an answer for a file which the channel can't take."""
+    """How long a link to a file works: in an answer whose channel can't take it, in a ticket whose system can't."""
 
 
 class Service(Table):
