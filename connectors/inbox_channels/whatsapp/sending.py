@@ -1,4 +1,4 @@
-"""Answers to citizens, on their way: upload, read mark, pace, the message itself, and what is learned of who got it."""
+"""Answers to citizens, on their way: upload, read mark, pace, and the message itself."""
 
 from __future__ import annotations
 

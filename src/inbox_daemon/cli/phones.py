@@ -118,6 +118,8 @@ class Phones:
             return refused
         try:
             message = json.loads(await request.read())
+            if message.get("status") == "read":
+                return web.json_response({"success": True})  # the citizen's own message: nothing arrives
             received = Received(to=_addressee(message), text=words(message))
             tag = str(message.get("biz_opaque_callback_data", ""))
         except (ValueError, KeyError, TypeError, AttributeError):

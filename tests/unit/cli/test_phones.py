@@ -150,6 +150,13 @@ async def test_it_ends_at_once_though_something_is_still_to_be_told() -> None:
         socket.create_connection(("127.0.0.1", int(desk.url.rpartition(":")[2])), timeout=2)
 
 
+async def test_a_read_mark_is_taken_and_shows_nothing() -> None:
+    async with standing(Hook()) as desk:
+        mark = {"messaging_product": "whatsapp", "status": "read", "message_id": "wamid.IN1"}
+        assert await desk.send(mark) == (200, {"success": True})
+        assert list(desk.phones.received) == desk.shown == []
+
+
 async def test_the_number_can_be_asked_for() -> None:
     async with standing(Hook()) as desk:
         headers = {"Authorization": f"Bearer {TOKEN}"}
