@@ -23,7 +23,7 @@ from inbox_daemon.pipeline.learning import Learning, Turns
 from inbox_daemon.pipeline.notifying import Notifier
 from inbox_daemon.pipeline.polling import Poller
 from inbox_daemon.pipeline.receive import day_in
-from inbox_daemon.pipeline.rendering import CHANNELS, Wording
+from inbox_daemon.pipeline.rendering import Wording, called
 from inbox_daemon.pipeline.reporting import Reporting
 from inbox_daemon.pipeline.rereading import Rereading
 from inbox_daemon.pipeline.texts import Texts
@@ -77,9 +77,8 @@ class Shop:
 
 
 def shown_kind(channel: ChannelInstance) -> str:
-    """The kind of a channel, or the platform that its settings name where people know that by a name of its own."""
-    platform = getattr(channel.settings, "platform", "")
-    return platform if platform in CHANNELS else channel.plugin.kind
+    """What people call a channel by."""
+    return called(channel.plugin.kind, channel.settings)
 
 
 def policy_of(settings: Settings, index_lag_seconds: float = 0.0) -> Policy:

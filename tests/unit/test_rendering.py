@@ -4,21 +4,27 @@ from __future__ import annotations
 
 import string
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import select
 
 from inbox_daemon.model import Automatic, Content, Draft, Entry
-from inbox_daemon.pipeline.rendering import CHANNELS, MAX_SUBJECT_CHARS, TEXTS, Shown, Wording
+from inbox_daemon.pipeline.drafting import Drafting, load
+from inbox_daemon.pipeline.rendering import CHANNELS, MAX_SUBJECT_CHARS, TEXTS, Shown, Wording, called
 from inbox_daemon.pipeline.routing import compile_rule
+from inbox_daemon.store import outbox
 from inbox_daemon.store.database import Database
+from inbox_daemon.store.schema import dispatch
 from support.graph_fake_citizens import Phone, body
 from support.memory_adapter import MemoryAdapter
-from support.pipes import Pipes
+from support.pipes import INSTANCE, Pipes
+from unit.pipeline.scripted import holding, plugin, says
 
 AT = datetime(2026, 11, 23, 12, 30, tzinfo=UTC)
 ZONE = ZoneInfo("America/Argentina/Cordoba")
@@ -177,3 +183,39 @@ async def test_a_denuncia_never_enters_a_ticket_that_names_its_author(database: 
     bodies = [[text for _, _, text in ticket.entries] for ticket in ear.tickets]
     assert bodies == [["una consulta", "y otra consulta"], ["ahora una denuncia", "otra denuncia, contestando"]]
     assert [("Ana" in heard) for heard in ear.heard] == [True, False, False, True]
+
+
+@pytest.mark.parametrize(
+    ("kind", "settings", "shown"),
+    [
+        ("facebook", {"platform": "instagram"}, "instagram"),
+        ("facebook", {"platform": "page"}, "facebook"),
+        ("facebook", {}, "facebook"),
+        ("whatsapp", {}, "whatsapp"),
+    ],
+)
+def test_a_channel_is_called_as_people_call_it(kind: str, settings: dict[str, str], shown: str) -> None:
+    assert called(kind, SimpleNamespace(**settings)) == shown
+    assert CHANNELS[shown]
+
+
+@pytest.mark.parametrize(
+    ("channel", "words"),
+    [
+        ("whatsapp", "Respondido por WhatsApp desde el teléfono de la oficina:\nVenga"),
+        ("facebook", "Respondido desde la bandeja de la página de Facebook:\nVenga"),
+        ("instagram", "Respondido desde la bandeja de la página de Instagram:\nVenga"),
+        ("webchat", "Respondido por Chat web, fuera de este sistema:\nVenga"),
+    ],
+)
+async def test_what_agents_say_elsewhere_is_told_with_its_place(database: Database, channel: str, words: str) -> None:
+    adapter = MemoryAdapter()
+    pipes = Pipes(database, {"gobierno": adapter}, plugin=plugin)
+    lane = Drafting(Wording("es-AR", ZONE), {INSTANCE: channel}, "x", texts=pipes.texts)
+    await pipes.receive(holding(says("Hola"), says("Venga", 1, echo=True)))
+    await pipes.take_in()
+    wanted = select(dispatch).where(dispatch.c.kind == "note")
+    [row] = await database.read(lambda c: c.execute(wanted).all())
+    [step] = await database.run(lambda c: outbox.take(c, [row], "node", timedelta(seconds=60)))
+    work = await database.read(lambda c: load(c, step))
+    assert lane.note(step, work).body == words

@@ -10,7 +10,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row
+from sqlalchemy import Row
 
 from inbox_daemon.model import Message
 from inbox_daemon.pipeline.parcel import NO_ENTRY, Parcel
@@ -43,7 +43,7 @@ class Aside:
         kept_as = HISTORY if message.history else type_
         details = _with_names(message)
         if conversation is None:
-            aside = self._unfiled(parcel.connection, message, author, parcel.kind)
+            aside = self._unfiled(parcel, message, author)
             parcel.keep(message, author, aside.id, kept_as, details=details, direction="out")
             return NO_ENTRY[kept_as]
         message_id = parcel.keep(message, author, conversation.id, kept_as, details=details, direction="out")
@@ -72,7 +72,7 @@ class Aside:
         if not message.sender.handles:
             return NO_ENTRY[HISTORY]
         author = people.resolve(parcel.connection, message.sender, parcel.instance, message.sent_at, parcel.envelope_id)
-        aside = self._unfiled(parcel.connection, message, author, parcel.kind)
+        aside = self._unfiled(parcel, message, author)
         parcel.keep(message, author, aside.id, HISTORY, details=_with_names(message))
         return NO_ENTRY[HISTORY]
 
@@ -87,14 +87,14 @@ class Aside:
                 return found
         return echoes.open_case(connection, author.citizen_id, parcel.instance)
 
-    def _unfiled(self, connection: Connection, message: Message, author: Author, kind: str) -> Conversation:
+    def _unfiled(self, parcel: Parcel, message: Message, author: Author) -> Conversation:
         """Where a citizen's things are that no office has: one conversation, whose number nobody is told."""
-        return echoes.kept_aside(connection, author.citizen_id) or conversations.open_new(
-            connection,
+        return echoes.kept_aside(parcel.connection, author.citizen_id) or conversations.open_new(
+            parcel.connection,
             citizen_id=author.citizen_id,
             destination=self._default,
             matter="consulta",
-            subject=self._wording.subject(channel=kind, subject=message.subject, text=message.text),
+            subject=self._wording.subject(channel=parcel.called, subject=message.subject, text=message.text),
             at=message.sent_at,
             state=UNFILED,
         )

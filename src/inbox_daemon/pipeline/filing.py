@@ -132,7 +132,7 @@ class Filing:
     def _answer(self, parcel: Parcel, message: Message, author: Author, query: Query) -> str:
         """Somebody asks where a case stands: that concerns no office, and changes nothing."""
         assert self._status is not None
-        subject = self._wording.subject(channel=parcel.kind, subject=message.subject, text=message.text)
+        subject = self._wording.subject(channel=parcel.called, subject=message.subject, text=message.text)
         conversation = self._status.place(parcel.connection, query, author, subject, message.sent_at)
         message_id = self._keep(parcel, message, author, conversation, "query")
         self._status.answer(

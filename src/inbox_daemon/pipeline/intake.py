@@ -38,6 +38,7 @@ from inbox_daemon.pipeline.filing import Filing
 from inbox_daemon.pipeline.inspecting import tell_of
 from inbox_daemon.pipeline.parcel import Parcel
 from inbox_daemon.pipeline.parsing import Parser
+from inbox_daemon.pipeline.rendering import called
 from inbox_daemon.registry import ChannelInstance
 from inbox_daemon.store import conversations, envelopes, people, standing
 from inbox_daemon.store.database import Database, is_mistake
@@ -178,11 +179,13 @@ class Intake:
 
     def _take(self, connection: Connection, item: Journaled, events: Sequence[Event]) -> Taken:
         taken = Taken(events=len(events))
+        channel = self._channels[item.envelope.instance]
         parcel = Parcel(
             connection=connection,
             envelope_id=item.id,
             instance=item.envelope.instance,
-            kind=self._channels[item.envelope.instance].plugin.kind,
+            kind=channel.plugin.kind,
+            called=called(channel.plugin.kind, channel.settings),
             day=item.day,
             received_at=item.envelope.received_at,
         )

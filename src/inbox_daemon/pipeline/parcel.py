@@ -24,6 +24,8 @@ NO_ENTRY = {**FOR_US, HISTORY: "history", ECHO: "echo", ECHO_EDIT: "echo", ECHO_
 class Parcel:
     """What is common to all events of one envelope; `seen` are the messages it turned out to hold.
 
+    `kind` is what rules know the channel by, `called` what people do (`instagram` of the kind facebook).
+
     `renewed` are messages kept as history that now come live, by the channel's id: the live one takes their place.
     """
 
@@ -31,6 +33,7 @@ class Parcel:
     envelope_id: int
     instance: InstanceId
     kind: str
+    called: str
     day: int
     received_at: datetime
     seen: set[int] = field(default_factory=set)
@@ -39,7 +42,13 @@ class Parcel:
     @property
     def source(self) -> Source:
         """Whence its messages come."""
-        return Source(connection=self.connection, instance=self.instance, kind=self.kind, received_at=self.received_at)
+        return Source(
+            connection=self.connection,
+            instance=self.instance,
+            kind=self.kind,
+            called=self.called,
+            received_at=self.received_at,
+        )
 
     def known(self, message: Message, type_: str) -> tuple[int, int | None, str] | None:
         """(message id, envelope id, type) when exactly this was taken in before.

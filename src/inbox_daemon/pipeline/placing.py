@@ -23,11 +23,12 @@ NO_TICKET_OF_THEIR_OWN = frozenset({Automatic.AUTO_REPLY})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """Whence a message comes: the instance of a channel, its kind, and when it arrived there."""
+    """Whence a message comes: the instance of a channel, its kind, what people call it, and when it arrived there."""
 
     connection: Connection
     instance: InstanceId
     kind: str
+    called: str
     received_at: datetime
 
 
@@ -118,7 +119,7 @@ class Placing:
             citizen_id=author.citizen_id,
             destination=way.destination,
             matter=way.matter,
-            subject=self._wording.subject(channel=source.kind, subject=message.subject, text=message.text),
+            subject=self._wording.subject(channel=source.called, subject=message.subject, text=message.text),
             at=message.sent_at,
         )
         if not asks or self._asking is None:

@@ -123,6 +123,12 @@ LABELS: Mapping[str, Mapping[str, str]] = {"es-AR": _LABELS_ES}
 TEXTS: Mapping[str, Mapping[str, str]] = {"es-AR": _ES, "en": _EN}
 
 
+def called(kind: str, settings: object) -> str:
+    """The key of `CHANNELS` for a channel: its kind, or the platform in its settings that has a name of its own."""
+    platform = getattr(settings, "platform", "")
+    return platform if platform in CHANNELS else kind
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shown:
     """What an entry is made of: one message, and who wrote it as far as the destination may know."""
