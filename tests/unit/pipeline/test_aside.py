@@ -28,6 +28,7 @@ from inbox_daemon.pipeline.telling import Telling
 from inbox_daemon.settings.dialogue import Loops
 from inbox_daemon.store.database import Database
 from inbox_daemon.store.schema import citizen, dispatch, handle, identity_event, message
+from support.memory_faults import Fault
 from support.pipes import INSTANCE, SALUD
 from unit.pipeline.noticing import ALL, ALWAYS
 from unit.pipeline.scripted import person
@@ -86,6 +87,18 @@ async def test_told_again_in_whatever_way_it_is_one(database: Database) -> None:
     assert len(town.notes("salud")[0]) == 1
     assert await town.types() == ["message", "echo"]
     assert (await town.line()).ignored == {"echo": 1, "repeat": 2}
+
+
+@pytest.mark.parametrize("fault", [Fault.LOST_ANSWER, Fault.LOST_REQUEST, Fault.REFUSED, Fault.CRASH])
+async def test_whatever_happens_to_the_note_it_is_written_once(database: Database, fault: Fault) -> None:
+    town = Town(database)
+    await town.says("Perdí mi turno en el hospital", ago=AGO)
+    await town.carries()
+    town.offices["salud"].note_faults.append(fault)
+    await town.takes(_told("Le dimos otro"))
+    async with town.pipes.dispatching():
+        await town.pipes.settled()
+    assert len(town.notes("salud")[0]) == 1
 
 
 async def test_two_nodes_that_hear_of_it_at_once_write_it_once(database: Database) -> None:
