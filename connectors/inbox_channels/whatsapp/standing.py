@@ -100,13 +100,8 @@ def _health(node: Json, now: datetime) -> list[InstanceNotice]:
     overall = word(health, "can_send_message").upper()
     if overall not in ("AVAILABLE", "LIMITED", "BLOCKED"):
         return []
-    guilty = [
-        f"{_LIMBS.get(word(limb, 'entity_type'), 'something else')} ({code})"
-        if (code := _error_code(limb))
-        else _LIMBS.get(word(limb, "entity_type"), "something else")
-        for limb in children(health, "entities")
-        if word(limb, "can_send_message").upper() not in ("AVAILABLE", "")
-    ]
+    limbs = children(health, "entities")
+    guilty = [_named(limb) for limb in limbs if word(limb, "can_send_message").upper() not in ("AVAILABLE", "")]
     words = {"AVAILABLE": "messages can be sent", "LIMITED": "Meta limits what can be sent"}.get(
         overall, "Meta lets nothing be sent"
     )
@@ -114,8 +109,11 @@ def _health(node: Json, now: datetime) -> list[InstanceNotice]:
     return [InstanceNotice(sent_at=now, topic="account", grave=overall == "BLOCKED", words=words)]
 
 
-def _error_code(limb: Json) -> str:
-    return next((code for error in children(limb, "errors") if (code := word(error, "error_code")).isdigit()), "")
+def _named(limb: Json) -> str:
+    """What a message depends on, with the code of its first error where Meta gives one."""
+    name = _LIMBS.get(word(limb, "entity_type"), "something else")
+    code = next((word(error, "error_code") for error in children(limb, "errors")), "")
+    return f"{name} ({code})" if code.isdigit() and len(code) < 10 else name
 
 
 async def _subscription(graph: GraphClient, account: str, app_id: str, now: datetime) -> InstanceNotice:
