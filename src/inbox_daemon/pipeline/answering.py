@@ -84,7 +84,7 @@ class Answering:
         if await self._turned_aside(sending):
             return
         if sending.portions(portions.CLOSED):
-            if not step.released:
+            if not (step.released or sending.wrote_since):
                 await self._wait_for_citizen(sending, begin)
                 return
             await self._run(lambda c: portions.reopen(c, step.id))

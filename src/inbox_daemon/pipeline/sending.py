@@ -55,6 +55,12 @@ class Sending:
         return [one for one in self.route if one.state in states]
 
     @property
+    def wrote_since(self) -> bool:
+        """Whether they wrote, where it goes to, after all that went came too late there."""
+        last = None if self.target is None else self.target.last_at
+        return last is not None and all(one.tried_at < last for one in self.portions(portions.CLOSED))
+
+    @property
     def begun(self) -> bool:
         """Whether something of the answer itself (no template) has gone to the present address."""
         return any(one.state != "planned" and one.template is None for one in self.route)

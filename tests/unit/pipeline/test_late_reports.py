@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import select
@@ -118,6 +118,16 @@ async def test_only_the_portion_that_came_too_late_goes_again(database: Database
     await desk.pipes.deliver(says(ANA, "¿y el resto?"))
     assert desk.channel.texts() == [first, second, second]
     assert await desk.states() == ["accepted"]
+
+
+async def test_it_goes_at_once_where_they_wrote_before_it_was_told(database: Database) -> None:
+    desk = await _answered(database)
+    await desk.pipes.deliver(says(ANA, "¿hay novedades?", ago=timedelta(seconds=-2)))
+    await desk.hears(too_late(1))
+    await desk.carries()
+    assert desk.channel.texts() == ["respuesta", "respuesta"]
+    assert await desk.states() == ["accepted"]
+    assert not any("pasó el plazo" in note for note in desk.notes())
 
 
 async def test_it_counts_also_where_it_overtakes_the_answer_to_our_call(database: Database) -> None:
