@@ -54,6 +54,8 @@ def describe_event(event: Event) -> dict[str, Any]:
                 "tag": event.tag,
                 "error_code": event.error_code,
                 "reason": event.reason,
+                "window": event.window,
+                "learned": [_handle(one) for one in event.learned],
             }
         case EditEvent():
             return _message(event.message) | _head("edit", event) | {"target": event.target}

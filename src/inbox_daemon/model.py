@@ -218,6 +218,7 @@ class StatusEvent:
     """The channel says what became of something we sent. `target` is its `RemoteId`, `tag` our own id if echoed.
 
     `window` says of a failed one that only the time for free answers was over: it goes when the citizen writes.
+    `learned` is as in `Sent`, for when the answer to our call was lost.
     """
 
     external_id: ExternalId
@@ -228,6 +229,7 @@ class StatusEvent:
     error_code: str | None = None
     reason: str = ""
     window: bool = False
+    learned: tuple[Handle, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from enum import Enum
+from typing import Any
 
 from inbox_daemon.errors import Credentials, Permanent, Transient, Uncertain, WindowClosed
 from inbox_daemon.model import (
@@ -109,7 +110,7 @@ class MemoryChannel:
         """What all phones received, in order."""
         return [one.template or one.text for one in self.received]
 
-    def status(self, reply: Reply, state: SendState, *, at: datetime, tag: bool = True, **more: str) -> StatusEvent:
+    def status(self, reply: Reply, state: SendState, *, at: datetime, tag: bool = True, **more: Any) -> StatusEvent:
         """What the channel would tell of something it took."""
         remote = self.ids[reply.tag][0]
         return StatusEvent(
@@ -118,6 +119,5 @@ class MemoryChannel:
             target=RemoteId(remote),
             state=state,
             tag=reply.tag if tag else None,
-            error_code=more.get("error_code"),
-            reason=more.get("reason", ""),
+            **more,
         )

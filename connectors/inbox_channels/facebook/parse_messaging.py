@@ -97,7 +97,7 @@ def _message(item: Json, frame: Frame) -> Sequence[Event]:
     if message.get("is_deleted") is True:
         return [_withdrawn(item, frame, event_id, at)]
     if is_own and _is_ours(message, frame):
-        return [_sent(message, event_id, at)]
+        return [_sent(item, frame, event_id, at)]
     return [utterance(read_message(message), item, frame, event_id, at, echo=is_own)]
 
 
@@ -126,14 +126,15 @@ def _is_ours(message: Json, frame: Frame) -> bool:
     return bool(word(message, "metadata"))
 
 
-def _sent(message: Json, mid: ExternalId, at: datetime) -> StatusEvent:
-    """Our own message comes back: so it was sent, also where the answer to the call was lost."""
+def _sent(item: Json, frame: Frame, mid: ExternalId, at: datetime) -> StatusEvent:
+    """Our own message comes back: so it was sent, also where the answer to the call was lost, and to this person."""
     return StatusEvent(
         external_id=ExternalId(f"{mid}|sent"),
         sent_at=at,
         target=RemoteId(mid),
         state=SendState.SENT,
-        tag=word(message, "metadata") or None,
+        tag=word(child(item, "message"), "metadata") or None,
+        learned=_citizen(item, frame).handles,
     )
 
 

@@ -18,6 +18,7 @@ from sqlalchemy import Connection, Row
 from inbox_daemon.errors import Credentials, Permanent, Transient, WindowClosed
 from inbox_daemon.model import Sent, StoredFile, TicketUpdate
 from inbox_daemon.pipeline import cutting
+from inbox_daemon.pipeline.acquainting import acquaint
 from inbox_daemon.pipeline.detours import Detours, Ways
 from inbox_daemon.pipeline.markup import to_channel
 from inbox_daemon.pipeline.reporting import Reporting
@@ -326,7 +327,7 @@ class Answering:
 
     def _sent(self, connection: Connection, sending: Sending, portion: Row[Any], sent: Sent) -> None:
         assert sending.target is not None
-        self._detours.learn(connection, sending.target, sent.learned)
+        acquaint(connection, sending.target.instance, sending.target.handle_id, sent.learned)
         portions.accepted(connection, portion.id, sent.id, sent.state)
 
     async def _finish(self, sending: Sending) -> None:

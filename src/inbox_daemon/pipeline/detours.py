@@ -14,13 +14,12 @@ from sqlalchemy import Connection
 
 from inbox_daemon.errors import Permanent
 from inbox_daemon.identity.handles import readable
-from inbox_daemon.model import Handle
 from inbox_daemon.pipeline.rendering import CHANNELS
 from inbox_daemon.pipeline.reporting import Reporting
 from inbox_daemon.pipeline.routing import RESERVED_MATTERS
 from inbox_daemon.pipeline.sending import Sending
 from inbox_daemon.pipeline.texts import Texts
-from inbox_daemon.store import outbox, people, portions, replies, targets
+from inbox_daemon.store import outbox, portions, replies, targets
 from inbox_daemon.store.outbox import Step
 from inbox_daemon.store.targets import Target
 
@@ -107,14 +106,6 @@ class Detours:
         """What is left goes to another handle of the same person, where they have written meanwhile."""
         self._aim(connection, sending, where)
         outbox.again(connection, sending.step, timedelta(0), "the channel knows the person by another handle")
-
-    def learn(self, connection: Connection, answered: Target, learned: Sequence[Handle]) -> None:
-        """Of whom an answer went to, the channel has just told further handles: what waits for them waits there."""
-        for handle_id in people.learn(connection, answered.handle_id, learned)[:1]:
-            where = targets.at(connection, answered.instance, handle_id)
-            for leader_id, step_id in replies.held_for(connection, answered.instance, answered.handle_id):
-                replies.aim(connection, leader_id, where)
-                portions.readdress(connection, step_id, handle_id)
 
     def _wait(self, connection: Connection, sending: Sending, reason: str) -> None:
         assert sending.target is not None

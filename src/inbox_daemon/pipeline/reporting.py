@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection
 
 from inbox_daemon.model import SendState, StatusEvent, WatermarkEvent
+from inbox_daemon.pipeline.acquainting import acquaint
 from inbox_daemon.pipeline.sending import standing
 from inbox_daemon.store import conversations, outbox, portions, replies
 from inbox_daemon.store.outbox import Step
@@ -69,7 +70,8 @@ class Reporting:
             return
         reported = portions.report(connection, instance, event)
         if reported is not None:
-            self._settle(connection, reported)
+            acquaint(connection, instance, reported.handle_id, event.learned)
+            self._settle(connection, reported.step_id)
 
     def _settle(self, connection: Connection, step_id: int) -> None:
         """Portions of a step were reported of: where does its answer stand now?"""

@@ -38,6 +38,14 @@ class Planned:
     template: str | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reported:
+    """What a report is about: a portion of this step, which went to this handle."""
+
+    step_id: int
+    handle_id: int
+
+
 def of_step(connection: Connection, step_id: int) -> list[Row[Any]]:
     """All portions of a step, in the order of their routes and numbers."""
     return list(
@@ -192,8 +200,8 @@ def reach(connection: Connection, instance: str, event: WatermarkEvent) -> list[
     return list(dict.fromkeys(row.dispatch_id for row in rows))
 
 
-def report(connection: Connection, instance: str, event: StatusEvent) -> int | None:
-    """Keep a status; returns the step whose portion it is about, None for an orphan (matched later) or nothing new."""
+def report(connection: Connection, instance: str, event: StatusEvent) -> Reported | None:
+    """Keep a status; returns what it is about, None for an orphan (matched later) or nothing new."""
     if not note_status(connection, instance, event):
         return None
     known = [portion.c.remote_id == event.target]
@@ -210,7 +218,7 @@ def report(connection: Connection, instance: str, event: StatusEvent) -> int | N
     _turn(connection, row.id, event.state, event.sent_at, code, event.reason)
     if event.state is not SendState.FAILED:
         _catch_up(connection, row)
-    return int(row.dispatch_id)
+    return Reported(step_id=row.dispatch_id, handle_id=row.handle_id)
 
 
 def _turn(

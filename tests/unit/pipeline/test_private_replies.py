@@ -303,6 +303,27 @@ async def test_a_lost_answer_leaves_no_link_and_what_is_left_goes_to_nobody_else
     assert len(desk.adapter.tickets) == 2
 
 
+async def test_a_report_that_names_who_it_went_to_makes_up_for_a_lost_answer(database: Database) -> None:
+    """The process died before it heard who that is; the echo of the message says it, as often as it comes."""
+    desk = Counter(database)
+    await desk.comments()
+    desk.channel.faults.append(Fault.LOST_ANSWER)
+    desk.adapter.say("1", THREE)
+    await desk.settles()
+    assert [state for state, _ in await desk.steps()] == ["parked"]
+    for state in (SendState.SENT, SendState.SENT, SendState.DELIVERED):
+        await desk.hears(desk.status(0, state, learned=(writer("p1"),)))
+    await desk.carries()
+    assert len(desk.page.received) == 1, "what was reported of does not go again"
+    assert await desk.states() == ["held"]
+    await desk.writes()
+    await desk.carries()
+    people = await desk.people()
+    assert people["p1"] == people["c1"]
+    assert [to for to, _ in desk.page.came()] == ["c1", "p1", "p1"]
+    assert len(desk.adapter.tickets) == 1
+
+
 @pytest.mark.parametrize("writes_first", [True, False])
 async def test_a_node_that_dies_behind_the_first_portion_goes_on_where_it_stopped(
     database: Database, writes_first: bool
