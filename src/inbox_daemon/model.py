@@ -114,13 +114,7 @@ class TicketState(StrEnum):
     @property
     def ends(self) -> bool:
         """Whether a ticket in this state takes no more of the citizen's matter."""
-        return self in {
-            TicketState.SOLVED,
-            TicketState.CLOSED,
-            TicketState.DUPLICATE,
-            TicketState.NOT_COMPETENT,
-            TicketState.DELETED,
-        }
+        return self.value in {"solved", "closed", "duplicate", "not_competent", "deleted"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -356,9 +350,6 @@ class Envelope:
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
-# ---------------------------------------------------------------- towards the ticketing system
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ticket:
     """Where a conversation stands in a destination: its internal id, the number people quote, a link for agents."""
@@ -451,9 +442,6 @@ class Hint:
     tickets: tuple[TicketId, ...]
 
 
-# ---------------------------------------------------------------- back to the citizen
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
     """One of the answers that a menu offers. `id` comes back with the answer where the channel has menus."""
@@ -493,8 +481,7 @@ class Reply:
 class Sent:
     """The channel took a portion and calls it `id`. Accepted is not delivered: a `StatusEvent` says more.
 
-    `learned` are further handles of the very person it went to, as the channel itself just told us (who is answered
-    to a public comment turns out to be this one in private).
+    `learned` are further handles of the very person it went to, by the channel's own word (a commenter's in private).
     """
 
     id: RemoteId

@@ -475,9 +475,6 @@ async def test_a_stream_that_is_left_lets_go_of_its_connection(caller: Caller) -
         await asyncio.wait_for(left.wait(), 5)
 
 
-# ------------------------------------------------------------ the session
-
-
 async def test_one_session_serves_all_calls_and_closes_twice(context: Context) -> None:
     lent: list[tuple[frozenset[str], aiohttp.ClientSession]] = []
 
