@@ -77,8 +77,7 @@ def raise_for(answer: Answer, where: str, *, write: bool) -> None:
     if answer.status == 413:
         raise Permanent(f"{where} takes no request of this size (413)", told="es demasiado grande para GLPI")
     raise_if_failing(answer.heard, where, write=write)
-    lost = answer.status == 207 or (answer.status == 404 and write)
-    if lost or not answer.code or _is_of_database(answer):
+    if answer.status == 207 or not answer.code or _is_of_database(answer):
         raise unclear(f"{where} failed with status {answer.status}", write=write, retry_after=answer.heard.retry_after)
     said = f": {answer.words}" if answer.words else ""
     raise Permanent(f"{where} refuses the request ({answer.status} {answer.code}){said}", told="GLPI no lo acepta")

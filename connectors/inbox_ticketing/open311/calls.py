@@ -92,9 +92,6 @@ class Calls:
             )
         raise_if_failing(answer, place, write=write)
         no_proof = unclear(f"{place} failed at {what} ({status})", write=write)
-        # open311-adapter says so when its own code gives nothing back, whatever that has done before.
-        if status == 404 and write:
-            raise no_proof
         if 300 <= status < 400 or status in {404, 405}:
             raise Credentials(f"{place} has no {what} there ({status}). Compare `url`; only .json is spoken here")
         if not 200 <= status < 300:

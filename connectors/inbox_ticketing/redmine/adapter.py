@@ -214,9 +214,9 @@ class Redmine:
         answer = await self._rest.change(f"/issues/{issue.id}.json", {"issue": change}, accept=(403, 404))
         if answer.status == 404:
             await self._reader.issue(str(issue.id))  # raises Gone where it is deleted
-            raise Credentials(
-                f"{where}: Redmine does not know the change of an issue. Let the proxy before it pass the header "
-                "X-HTTP-Method-Override on"
+            raise Uncertain(
+                f"{where}: Redmine says that it does not know the change of an issue. If this goes on, let the proxy "
+                "before it pass the header X-HTTP-Method-Override on"
             )
         if answer.status == 403:
             if issue.project != (await self._reader.place()).project:

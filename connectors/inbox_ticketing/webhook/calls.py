@@ -99,7 +99,7 @@ class Calls:
             raise Credentials(
                 f"{place} knows no queue {self._settings.queue!r} ({said}). Configure `queue` as it is there"
             )
-        if status in {404, 410} or 300 <= status < 400:
+        if status == 410 or 300 <= status < 400:
             raise Credentials(f"{place} takes no events there ({said}). Compare `url` with the receiver's address")
         _raise_not_let_in(answer, place)
         raise_if_failing(answer, place, write=True, said=f" {word}".rstrip())

@@ -33,7 +33,7 @@ from inbox_daemon.plugins import Answer, Capabilities, Context, WebhookRequest, 
 from inbox_ticketing._writing import texts
 from inbox_ticketing.zammad import parse, writing
 from inbox_ticketing.zammad.proof import prove
-from inbox_ticketing.zammad.reading import MAKE_ATTRIBUTE, ONE_DENIED, Reader
+from inbox_ticketing.zammad.reading import MAKE_ATTRIBUTE, Reader
 from inbox_ticketing.zammad.rest import RestClient
 from inbox_ticketing.zammad.settings import ZammadSettings
 from inbox_ticketing.zammad.watch import Watch
@@ -184,7 +184,7 @@ class Zammad:
     async def _write(self, method: str, row: parse.Row, body: dict[str, object], *, size: int = 0) -> Answer:
         """Change a ticket, or add an article to it. It may have been deleted or moved since it was read."""
         path = "/ticket_articles" if method == "POST" else f"/tickets/{row.id}"
-        answer = await self._rest.send(method, path, body, size=size, accept=ONE_DENIED)
+        answer = await self._rest.send(method, path, body, size=size, accept=(403,))
         self._reader.see_ticket(row.id, answer)
         return answer
 

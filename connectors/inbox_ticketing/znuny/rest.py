@@ -177,7 +177,7 @@ class Client:
             return
         if status in {401, 403}:
             raise Credentials(f"{self.where} lets nobody in (status {status}). Have the web server let this machine in")
-        if 300 <= status < 400 or status == 404:
+        if 300 <= status < 400 or (status == 404 and not write):
             raise Credentials(
                 f"{self.where} is elsewhere (status {status}). Configure `url` as the final address, with its path "
                 "where that is neither /znuny nor /otobo"

@@ -202,13 +202,19 @@ def no_json(answer: Answer, where: str, *, write: bool) -> Transient | Uncertain
 
 
 def raise_if_failing(answer: Answer, where: str, *, write: bool, said: str = "") -> None:
-    """Raise what means the same from every server: 429, 408 and all from 500 on. `said` is the server's own word."""
+    """Raise what means the same from every server: 429, 408 and all from 500 on, and 404 to a write.
+
+    `said` is the server's own word. That what is written to isn't there proves nothing: GLPI was seen to say so of
+    what it had stored (its issue 24506). The look-up before the next try tells whether the place is gone.
+    """
     if answer.status == 429:
         raise Transient(f"{where} asks to slow down (429)", retry_after=answer.retry_after)
     if answer.status >= 500 or answer.status == 408:
         words = f"{where} failed with status {answer.status}{said}"
         # Also 503: a proxy may say it after having passed the request on.
         raise unclear(words, write=write, retry_after=answer.retry_after)
+    if answer.status == 404 and write:
+        raise Uncertain(f"{where} says that there is nothing to write to (404){said}. Compare `url` if this goes on")
 
 
 async def _read(response: aiohttp.ClientResponse, most: int) -> Answer:

@@ -398,6 +398,7 @@ def test_only_a_write_may_have_been_done() -> None:
         (503, True, Uncertain),
         (503, False, Transient),
         (599, False, Transient),
+        (404, True, Uncertain),
     ],
 )
 def test_a_server_in_trouble(status: int, write: bool, kind: type[EdgeError]) -> None:
@@ -410,18 +411,16 @@ def test_a_server_in_trouble(status: int, write: bool, kind: type[EdgeError]) ->
         assert raised.value.retry_after == timedelta(seconds=7)
 
 
-@pytest.mark.parametrize("status", [200, 204, 302, 400, 401, 404, 413, 422])
+@pytest.mark.parametrize("status", [200, 204, 302, 400, 401, 413, 422])
 def test_other_statuses_are_the_plugins_to_judge(status: int) -> None:
     raise_if_failing(Answer(status=status, headers={}), "obras: the desk", write=True)
+    raise_if_failing(Answer(status=404, headers={}), "obras: the desk", write=False)
 
 
 def test_a_login_page_is_no_proof_of_anything() -> None:
     page = Answer(status=200, headers={}, body=b"<html>")
     assert type(no_json(page, "obras: the desk", write=True)) is Uncertain
     assert type(no_json(page, "obras: the desk", write=False)) is Transient
-
-
-# ------------------------------------------------------------ streams
 
 
 def gone(answer: Answer) -> None:

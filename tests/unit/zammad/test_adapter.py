@@ -289,13 +289,14 @@ async def test_statuses_and_what_they_prove() -> None:
         (422, "Email address 'ana@example.com' is already used for another user.", Uncertain),
         (500, "", Uncertain),
         (503, "", Uncertain),
-        (404, "", Permanent),
+        (404, "", Uncertain),
         (400, "Invalid email 'ana@example.com' of customer", Permanent),
     ):
         told = raised(status, error)
         assert type(told) is kind, status
         assert "ana@" not in str(told)
     assert type(raised(503, write=False)) is Transient
+    assert type(raised(404, write=False)) is Permanent
 
 
 async def test_a_long_thread_is_searched_to_its_ends(zammad: Zammad) -> None:
