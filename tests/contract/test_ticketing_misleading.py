@@ -6,7 +6,7 @@ import pytest
 
 from contract.ticketing_delivery import deliver_entry, deliver_ticket, proxy_of
 from contract.ticketing_model import AdapterUnderTest
-from contract.ticketing_needs import HTTP, LIES, LOOK_UP_BY_HTTP, STOPS_AT_404
+from contract.ticketing_needs import HTTP, LIES, LOOK_UP_BY_HTTP, ACTS_ON_404
 from contract.ticketing_providers import scenario
 from contract.ticketing_words import draft, entry, reference
 from inbox_daemon.errors import Credentials, EdgeError, Transient
@@ -28,7 +28,7 @@ async def test_a_misleading_answer_to_a_write_makes_no_double(under_test: Adapte
     assert len(await under_test.backstage.thread(ticket.id)) == 2
 
 
-@scenario(HTTP, STOPS_AT_404)
+@scenario(HTTP, ACTS_ON_404)
 async def test_404_to_a_write_that_was_done_makes_no_double(under_test: AdapterUnderTest) -> None:
     case = reference()
     proxy_of(under_test).once(Fault.LOST_404, under_test.is_write)

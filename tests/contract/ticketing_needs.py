@@ -22,7 +22,8 @@ BY_SMTP = Need(lack="nothing goes out by mail", met=lambda one: one.by_mail and 
 LOOK_UP_BY_HTTP = Need(lack="looks up over no HTTP", met=lambda one: one.network and not one.by_mail)
 CLOCK_OF_ITS_OWN = Need(lack="signs with the time", met=lambda one: one.name != "webhook")
 """A signature that is older than some minutes is refused, and the error names the clocks."""
-STOPS_AT_404 = Need(lack="stops at it, and takes repeats for one", met=lambda one: one.name != "osticket")
+ACTS_ON_404 = Need(lack="takes repeats for one", met=lambda one: one.name != "osticket")
+"""osTicket's adapter stops at a 404 instead: its one address is wrong then, and repeating does no harm there."""
 PLACES = Need(lack="no place to look up", met=lambda one: one.network and not one.by_mail)
 LIES = Need(lack="can't be made to lie", met=lambda one: one.lies)
 SEARCHED = Need(lack="can't be searched", met=lambda one: one.capabilities.find != "none")
