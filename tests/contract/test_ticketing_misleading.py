@@ -6,7 +6,7 @@ import pytest
 
 from contract.ticketing_delivery import deliver_entry, deliver_ticket, proxy_of
 from contract.ticketing_model import AdapterUnderTest
-from contract.ticketing_needs import HTTP, LIES, LOOK_UP_BY_HTTP, ACTS_ON_404
+from contract.ticketing_needs import ACTS_ON_404, HTTP, LIES, LOOK_UP_BY_HTTP
 from contract.ticketing_providers import scenario
 from contract.ticketing_words import draft, entry, reference
 from inbox_daemon.errors import Credentials, EdgeError, Transient
