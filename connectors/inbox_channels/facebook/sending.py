@@ -80,6 +80,8 @@ class Sender:
         recipient = compose.private_recipient(comment, self._settings.page_id)
         try:
             sent = await self._post(compose.body(recipient, compose.message(reply, None)))
+        except WindowClosed:  # it waits: nobody is invited who was answered in private already, or will be
+            raise
         except Permanent:
             await self._say_publicly(comment, self._settings.public_invite)
             raise

@@ -115,11 +115,21 @@ async def test_where_no_private_reply_can_go_a_neutral_text_invites(page: Place,
     assert public(page) == ([INVITE] if "public_invite" in texts else [])
 
 
+async def test_who_was_answered_in_private_is_not_invited_to_write_there(page: Place) -> None:
+    comment = page.fake.comment("9001", "¿Dónde pago?")
+    channel = page.another(public_invite=INVITE)
+    await channel.send(reply_to(comment))
+    with refused(WindowClosed, "10900"):
+        await channel.send(reply_to(comment, tag="4F7K2-8.r2.1"))
+    assert public(page) == []
+
+
 async def test_after_seven_days_meta_refuses(page: Place) -> None:
     comment = page.fake.comment("9001", "¿Dónde pago?")
     page.fake.now += timedelta(days=8)
     with refused(WindowClosed):
-        await page.channel.send(reply_to(comment))
+        await page.another(public_invite=INVITE).send(reply_to(comment))
+    assert public(page) == []
 
 
 @pytest.mark.parametrize(
