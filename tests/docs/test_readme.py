@@ -12,10 +12,12 @@ from pathlib import Path
 import pytest
 
 from docs.pages import ENGLISH, ROOT, SPANISH, blocks, codes, first_cells, headings, section, shell_lines, text
+from inbox_daemon import registry
 from inbox_daemon.cli import main as frame
 from inbox_daemon.cli.main import COMMANDS, main
 from inbox_daemon.explanation import describe_handle
 from inbox_daemon.model import Automatic, Content
+from inbox_daemon.pipeline.rendering import CHANNELS
 
 PAGES = [
     ENGLISH,
@@ -28,6 +30,7 @@ PAGES = [
 ]
 BOTH = pytest.mark.parametrize("page", [ENGLISH, SPANISH], ids=["en", "es"])
 COMMAND_HEADINGS = ("## Commands", "## Comandos")
+MISSING_HEADINGS = ("## What is not there yet", "## Lo que todavía no está")
 MAP_HEADINGS = ("## Map of the tree", "## Mapa del árbol")
 
 
@@ -192,6 +195,18 @@ def test_the_explanation_shown_has_the_real_keys_and_words(
     assert f"`automatic`: null, {', '.join(Automatic)}." in prose
     keys = ", ".join(f'"{key}"' for key in describe_handle("3624112233"))
     assert f"`{{{keys}}}`" in prose
+    written = (ROOT / "src/inbox_daemon/explanation.py").read_text("utf-8")
+    types = set(re.findall(r'(?:"type": |_head\()"(\w+)"', written))
+    [told] = re.findall(r"`type`: ([^.(]+) \(", prose)
+    assert set(told.split(", ")) == types
+
+
+@BOTH
+def test_no_channel_that_is_installed_is_said_to_be_missing(page: Path) -> None:
+    missing = section(page, *MISSING_HEADINGS).casefold()
+    named = [name for kind in registry.installed().channels for name in (kind, CHANNELS.get(kind, kind))]
+    platforms = ["instagram", "messenger"]
+    assert [name for name in (*named, *platforms) if name.casefold() in missing] == []
 
 
 @BOTH
