@@ -10,6 +10,7 @@ import aiohttp
 import orjson
 
 from inbox_channels._graph.client import GraphClient
+from inbox_channels._graph.file_names import part_name
 from inbox_channels._graph.reading import child, children, word
 from inbox_channels.facebook import compose, rules
 from inbox_channels.facebook.settings import FacebookSettings
@@ -136,12 +137,13 @@ class Sender:
                 "sending a file: its bytes are not on our disk any more", told="el archivo adjunto ya no está guardado"
             ) from None
         with content:
-            form = aiohttp.FormData()
+            form = aiohttp.FormData(quote_fields=False)
             if instagram:
                 form.add_field("platform", "instagram")
             described = {"attachment": {"type": kind, "payload": {"is_reusable": True}}}
             form.add_field("message", orjson.dumps(described).decode())
-            form.add_field("filedata", content, filename=file.filename, content_type=compose.media_type(file))
+            name = part_name(file.filename, ascii_only=instagram)
+            form.add_field("filedata", content, filename=name, content_type=compose.media_type(file))
             path = f"{self._settings.page_id}/message_attachments"
             answer = await self._graph.upload(path, doing="uploading a file", form=form, size=file.size)
         known = word(answer, "attachment_id")

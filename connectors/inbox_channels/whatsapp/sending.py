@@ -9,6 +9,7 @@ import aiohttp
 import structlog
 
 from inbox_channels._graph.client import GraphClient
+from inbox_channels._graph.file_names import part_name
 from inbox_channels._graph.reading import Json, children, word
 from inbox_channels.whatsapp import compose
 from inbox_channels.whatsapp.pace import Holds, Throughput
@@ -79,9 +80,10 @@ class Sending:
                 "sending a file: its bytes are not on our disk any more", told="el archivo adjunto ya no está guardado"
             ) from None
         with content:
-            form = aiohttp.FormData()
+            form = aiohttp.FormData(quote_fields=False)
             form.add_field("messaging_product", "whatsapp")
-            form.add_field("file", content, filename=file.filename, content_type=compose.media_type(file))
+            name = part_name(file.filename)
+            form.add_field("file", content, filename=name, content_type=compose.media_type(file))
             answer = await self._graph.upload(self._path("media"), doing="uploading a file", form=form, size=file.size)
         media_id = word(answer, "id")
         if not media_id:

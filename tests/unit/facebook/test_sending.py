@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -154,6 +155,28 @@ async def test_a_file_is_uploaded_and_sent_by_its_id(
     message = page.fake.sent[0].body["message"]
     assert message["attachment"] == {"type": kind, "payload": {"attachment_id": given}}
     assert message["metadata"] == "4F7K2-8.r1.1"
+
+
+@pytest.mark.parametrize(
+    ("name", "on_messenger", "on_instagram"),
+    [
+        ("Resolución N° 12; año.pdf", "Resolución N° 12; año.pdf", "Resolucion N 12; ano.pdf"),
+        ("日本.pdf", "日本.pdf", "archivo.pdf"),
+        ('a"b\\c/d\r\nX-Evil: 1\ud800.pdf', "a_b_c_d__X-Evil: 1_.pdf", "a_b_c_d__X-Evil: 1_.pdf"),
+        (" . ", "archivo", "archivo"),
+        ("ñ", "ñ", "n"),
+    ],
+)
+async def test_a_files_name_arrives_as_it_was(
+    page: Place, account: Place, tmp_path: Path, name: str, on_messenger: str, on_instagram: str
+) -> None:
+    page.fake.write("7001", "Hola")
+    account.fake.write("7002", "Hola")
+    file = replace(stored(tmp_path, "a.pdf", "application/pdf"), filename=name)
+    await page.channel.send(answer("", attachments=(file,)))
+    await account.channel.send(answer("", to=INES, attachments=(file,)))
+    assert [one[1] for one in page.fake.uploads.values()] == [on_messenger]
+    assert [one[1] for one in account.fake.uploads.values()] == [on_instagram]
 
 
 async def test_instagram_takes_fewer_kinds_and_names_an_upload_otherwise(account: Place, tmp_path: Path) -> None:
