@@ -32,6 +32,7 @@ _KEPT = "|".join(
         rf"(?<![\w-]){_UUID}",
         r"(?<![\w.])0\.[0-9]+(?!\w)",  # a fraction
         r"(?<![\w-])[EMD][0-9]{1,15}(?!\w)",  # our ids of parked things
+        r"(?<=\(code )[0-9]{1,7}(?:/[0-9]{1,7})?(?=\))",  # an error's code and subcode
         r"(?<!\w)0x[0-9a-f]+(?!\w)",  # where an object lives
     )
 )

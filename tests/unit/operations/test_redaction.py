@@ -100,10 +100,21 @@ def test_a_whatsapp_id_keeps_only_its_end() -> None:
         "the destination salud refuses the token",
         "no DNS answer for rt.salud.example",
         "object at 0x7f1234567890",
+        "sending an answer: Meta does not know this person's id on this page (code 100/2018001)",
+        "the person's account does not exist any more (code 9000001)",
+        "fetching a file (code 100/33)",
     ],
 )
 def test_what_operators_need_stays(harmless: str) -> None:
     assert redact(harmless) == harmless
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["(code 36241234)", "(code 100/36241234)", "(code 3624123456", "code 3624123/456)", "(code 362 4123456)"],
+)
+def test_only_what_has_the_length_and_the_place_of_a_code_is_one(text: str) -> None:
+    assert "[number]" in redact(text)
 
 
 def test_an_address_that_is_no_address_is_a_number() -> None:
