@@ -57,6 +57,8 @@ def _standing(channel: dict[str, Any]) -> Iterator[str]:
     look = channel.get("inspection", {"state": "up"})
     if look["state"] in {"down", "refused"}:
         yield f"inspection {look['state']}: {look['detail']}"
+    if words := channel.get("notice"):
+        yield f"notice     {words} (told {channel['notice_at']})"
     for notice in channel.get("notices", []):
         if notice["grave"]:
             about = " ".join(part for part in (notice["topic"], notice["subject"]) if part)

@@ -22,13 +22,18 @@ from inbox_daemon.store.cursors import Lease
 from inbox_daemon.store.database import Database
 
 LEASE_LIFE = timedelta(seconds=60)
+MOST_NOTICES = 5
 REFUSED_SECONDS = 300.0
 """How long an instance whose credentials are refused is left alone, so that the account isn't locked by us."""
 
 
 @dataclass(slots=True, kw_only=True)
 class PollState:
-    """What `/status` and the metrics tell of a polled instance."""
+    """What `/status` and the metrics tell of a polled instance.
+
+    `notice` is what was told from poll to poll until the last one had no `more`, the newest at `notice_at`; it goes
+    when as much was polled again and nothing was told.
+    """
 
     state: Literal["waiting", "up", "down", "refused", "elsewhere"] = "waiting"
     since: datetime
@@ -38,6 +43,7 @@ class PollState:
     passed_over: int = 0
     last_success_at: datetime | None = None
     notice: str = ""
+    notice_at: datetime | None = None
 
 
 class _LeaseLost(Exception):
@@ -62,6 +68,7 @@ class Poller:
         self._polled = polled
         self.name = name
         self.state = PollState(since=datetime.now(UTC))
+        self._noticed: list[str] = []
         self._channel = channel
         self._database = database
         self._node = node
@@ -154,13 +161,24 @@ class Poller:
         self.state.passed_over = passed_over + page.passed_over
         self.state.last_success_at = datetime.now(UTC)
         self._polled("up", page, time.monotonic() - began)
-        if page.notice:
-            self.state.notice = page.notice
-            self._log.warning("poll.noticed", notice=page.notice)
+        self._notice(page)
         if page.envelopes or page.passed_over:
             self._log.info("poll.taken", envelopes=len(page.envelopes), passed_over=page.passed_over, more=page.more)
         await self._tell()
         return page
+
+    def _notice(self, page: Page) -> None:
+        """What one page tells stands until a whole sweep, over however many pages, tells nothing."""
+        if page.notice:
+            self._log.warning("poll.noticed", notice=page.notice)
+            others = [one for one in self._noticed if one != page.notice]
+            self._noticed = [*others, page.notice][-MOST_NOTICES:]
+            self.state.notice, self.state.notice_at = "; ".join(self._noticed), datetime.now(UTC)
+        if page.more:
+            return
+        if not self._noticed:
+            self.state.notice, self.state.notice_at = "", None
+        self._noticed = []
 
     async def _tell(self) -> None:
         """Tell the source what is on disk; what a crash kept from being told is told after the next start."""
@@ -177,6 +195,8 @@ class Poller:
         log = self._log.info if state in {"up", "elsewhere"} else self._log.error
         log("instance.turned", state=state, was=self.state.state, reason=detail)
         self.state.state, self.state.since, self.state.detail = state, datetime.now(UTC), detail
+        if state == "elsewhere":  # the other node's polls tell how it is
+            self._noticed, self.state.notice, self.state.notice_at = [], "", None
 
 
 def _release(connection: Connection, name: str, holder: str) -> None:

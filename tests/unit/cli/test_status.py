@@ -28,6 +28,10 @@ def _status(**channel: Any) -> dict[str, Any]:
     [
         ({"notices": [NOTICE | {"grave": True}]}, "GRAVE      template hay_respuesta: pausada por Meta"),
         ({"inspection": {"state": "refused", "detail": "the token is refused"}}, "inspection refused: the token"),
+        (
+            {"notice": "comments can't be read", "notice_at": "2026-11-24T12:00+00:00"},
+            "notice     comments can't be read (told 2026-11-24T12:00+00:00)",
+        ),
         ({"inspection": {"state": "down", "detail": "no answer"}}, "inspection down: no answer"),
     ],
 )
@@ -40,6 +44,7 @@ def test_what_is_wrong_is_said(channel: dict[str, Any], said: str, capsys: pytes
     "channel",
     [
         {},
+        {"notice": "", "notice_at": None},
         {"notices": [NOTICE | {"grave": False}], "inspection": {"state": "up", "detail": ""}},
         {"inspection": {"state": "elsewhere", "detail": "another node looks at this instance"}},
     ],

@@ -162,3 +162,68 @@ async def test_a_lease_given_back_at_the_stop_is_free_for_the_next_node(database
     await first.stop()
     await _for(0.2, waits)
     assert _state(waits) == "up"
+
+
+class Sweeping(Mailbox):
+    """Three pages a sweep; `words` are what the pages of the sweeps tell, in order, and nothing after that."""
+
+    def __init__(self, *words: str) -> None:
+        super().__init__(0)
+        self.words = list(words)
+
+    async def poll(self, cursor: Cursor | None) -> Page:
+        """The next page."""
+        at = int(cursor or 0)
+        if self.trouble:
+            raise self.trouble.pop(0)
+        told = self.words.pop(0) if self.words else ""
+        return Page(envelopes=[], cursor=Cursor(str(at + 1)), more=(at + 1) % 3 != 0, notice=told)
+
+
+async def _swept(database: Database, mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What the status said after each poll, in order, without repeats that follow each other."""
+    poller, seen = _poller(database, mailbox), [""]
+
+    async def tell() -> None:
+        assert (poller.state.notice_at is not None) == bool(poller.state.notice)
+        seen.append(poller.state.notice)
+
+    monkeypatch.setattr(poller, "_tell", tell)
+    await _for(0.6, poller)
+    return [one for one, before in zip(seen[1:], seen, strict=False) if one != before]
+
+
+@pytest.mark.parametrize(
+    ("words", "seen"),
+    [
+        (["", "a", "", "", "", ""], ["a", ""]),  # not cleared by the pages of its own sweep, nor by half of the next
+        (["a", "b", "a"], ["a", "a; b", "b; a", ""]),
+        (["a", "", "", "b", "", ""], ["a", "b", ""]),
+        ([str(n) for n in range(3)] * 2, ["0", "0; 1", "0; 1; 2", "0", "0; 1", "0; 1; 2", ""]),
+    ],
+)
+async def test_what_a_sweep_told_stands_until_a_whole_one_tells_nothing(
+    database: Database, monkeypatch: pytest.MonkeyPatch, words: list[str], seen: list[str]
+) -> None:
+    assert await _swept(database, Sweeping(*words), monkeypatch) == seen
+
+
+async def test_a_failed_poll_clears_no_notice_and_another_nodes_polls_do(database: Database) -> None:
+    """Half of a sweep tells nothing and then the peer is gone: nobody knows yet whether it is well again."""
+    mailbox = Sweeping("a", "", "", "", "")
+    poller = _poller(database, mailbox)
+    for _ in range(5):
+        await _poll_once(database, poller)
+    mailbox.trouble = [Transient("no route")] * 100
+    await _for(0.1, poller)
+    assert (_state(poller), poller.state.notice) == ("down", "a")
+    await poller.stop()
+    await database.run(lambda c: cursors.acquire(c, f"poll:{MAIL}", "b", timedelta(seconds=60)))
+    await _for(0.1, poller)
+    assert (_state(poller), poller.state.notice, poller.state.notice_at) == ("elsewhere", "", None)
+
+
+async def _poll_once(database: Database, poller: Poller) -> None:
+    held = await database.run(lambda c: cursors.acquire(c, f"poll:{MAIL}", "a", timedelta(seconds=60)))
+    assert held is not None
+    await poller._poll(held)
