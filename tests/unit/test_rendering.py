@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import select
 
+from inbox_channels.facebook import plugin as facebook
 from inbox_daemon.model import Automatic, Content, Draft, Entry
 from inbox_daemon.pipeline.drafting import Drafting, load
 from inbox_daemon.pipeline.rendering import CHANNELS, MAX_SUBJECT_CHARS, TEXTS, Shown, Wording, called
@@ -24,6 +25,8 @@ from inbox_daemon.store.schema import dispatch
 from support.graph_fake_citizens import Phone, body
 from support.memory_adapter import MemoryAdapter
 from support.pipes import INSTANCE, Pipes
+from unit.facebook.deliveries import MILLIS, comment
+from unit.facebook.deliveries import body as page_body
 from unit.pipeline.scripted import holding, plugin, says
 
 AT = datetime(2026, 11, 23, 12, 30, tzinfo=UTC)
@@ -86,6 +89,32 @@ def test_bodies_word_by_word() -> None:
     assert ES.body(_shown(type="reaction", text="")) == "[Quitó su reacción a un mensaje]"
     assert EN.body(_shown(type="edit", text="at ten")) == "[Corrects an earlier message. It now reads:]\nat ten"
     assert ES.body(_shown(content="unsupported", text="")).startswith("[Mensaje de un tipo que el canal no entrega")
+
+
+PUBLIC = {"origin": "comentario público en Facebook", "url": "https://f.test/1", "url 2": "https://f.test/2"}
+
+
+@pytest.mark.parametrize("wording", [ES, EN], ids=["es-AR", "en"])
+@pytest.mark.parametrize(
+    ("details", "hidden"),
+    [
+        (PUBLIC, True),
+        (PUBLIC | {"name 2": "un título"}, True),
+        ({"origin": "contact_request", "contact": "Benito"}, False),
+        ({"latitude": "-27.45", "url": "https://mapa.test"}, False),  # a place that was sent in private
+    ],
+)
+@pytest.mark.parametrize("type_", ["message", "edit"])
+def test_a_reserved_author_is_not_led_to_by_what_they_wrote_in_public(
+    wording: Wording, details: dict[str, str], hidden: bool, type_: str
+) -> None:
+    shown = wording.body(_shown(details=details, type=type_))
+    assert all(value in shown for value in details.values())
+    assert wording.say("link_reserved") not in shown
+    reserved = wording.body(_shown(details=details, type=type_, reserved=True))
+    assert ("https://f.test" in reserved, wording.say("link_reserved") in reserved) == (False, hidden)
+    kept = {label: value for label, value in details.items() if not (hidden and label.startswith("url"))}
+    assert all(value in reserved for value in kept.values())
 
 
 @pytest.mark.parametrize(
@@ -219,3 +248,20 @@ async def test_what_agents_say_elsewhere_is_told_with_its_place(database: Databa
     [step] = await database.run(lambda c: outbox.take(c, [row], "node", timedelta(seconds=60)))
     work = await database.read(lambda c: load(c, step))
     assert lane.note(step, work).body == words
+
+
+@pytest.mark.parametrize("reserved", [True, False])
+async def test_a_denuncia_by_comment_tells_no_way_to_its_author(database: Database, reserved: bool) -> None:
+    """The comment, its new form and a link in it; neither Meta's ids nor its permalink may reach the office."""
+    ear = _Ear()
+    matter = "denuncia" if reserved else "consulta"
+    rules = [compile_rule(name="d", destination="seguridad", keywords=["denuncia"], matter=matter)]
+    pipes = Pipes(database, {"seguridad": ear}, rules=rules, default="seguridad", plugin=facebook)
+    link = {"permalink_url": "https://www.facebook.com/p/posts/5?comment_id=77", "link": "https://facebook.com/ana.i"}
+    first = comment(1, "una denuncia", **link)
+    later = comment(1, "la denuncia es otra", verb="edited", created_time=MILLIS // 1000 + 60)
+    await pipes.deliver(page_body(changes=[first]), page_body(changes=[later]))
+    told = "\n".join(ear.heard)
+    assert ("una denuncia" in told, "la denuncia es otra" in told, len(ear.heard)) == (True, True, 2)
+    secrets = ["Ana", "Invento", "comment_id=77", "ana.i", "500000000000001_1", "21000000000000001"]
+    assert [secret for secret in secrets if secret in told] == ([] if reserved else secrets)

@@ -22,6 +22,7 @@ CHANNELS = {
 _ES = {
     "anonymous": "Sin nombre",
     "reserved": "Identidad reservada",
+    "link_reserved": "[Lo que se escribió en público tiene un enlace, que no se muestra: lleva a quien lo escribió]",
     "subject": "Mensaje por {channel}",
     "image": "[Imagen]",
     "audio": "[Mensaje de voz o audio]",
@@ -53,6 +54,7 @@ _ES = {
 _EN = {
     "anonymous": "No name",
     "reserved": "Identity withheld",
+    "link_reserved": "[What was written in public has a link, which is not shown: it leads to who wrote it]",
     "subject": "Message by {channel}",
     "image": "[Image]",
     "audio": "[Voice message or audio]",
@@ -188,8 +190,18 @@ class Wording:
             lines.append(self.say(shown.content))
         if shown.text:
             lines.append(shown.text)
-        lines += [f"{self._label(label)}: {value}" for label, value in shown.details.items()]
-        return "\n".join(lines) or "—"
+        return "\n".join([*lines, *self._details(shown)]) or "—"
+
+    def _details(self, shown: Shown) -> list[str]:
+        """The details, line by line; the address of something public names its author, so a reserved one goes without.
+
+        What was written in public says so under `origin`, as parsers write it.
+        """
+        details = dict(shown.details)
+        if shown.reserved and "origin" in details:
+            details = {label: value for label, value in details.items() if label.partition(" ")[0] != "url"}
+        lines = [f"{self._label(label)}: {value}" for label, value in details.items()]
+        return lines if len(details) == len(shown.details) else [*lines, self.say("link_reserved")]
 
     def _label(self, label: str) -> str:
         """A detail's label in the office's language: its first word is ours, a number or a foreign word may follow."""
