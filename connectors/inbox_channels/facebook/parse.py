@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from inbox_channels._graph.reading import Json, Unreadable, clean, clean_text, load, word
 from inbox_channels.facebook.frame import ZONE, Frame, read_time
 from inbox_channels.facebook.parse_comments import read_feed, read_instagram_comment
-from inbox_channels.facebook.parse_messaging import item_id, read_item, read_standby
+from inbox_channels.facebook.parse_messaging import item_id, read_item
 from inbox_channels.facebook.parse_polled import read_polled
 from inbox_daemon.errors import Permanent
 from inbox_daemon.model import Envelope, Event, ExternalId, Ignored, Malformed
@@ -151,11 +151,9 @@ def _change(change: Json, frame: Frame) -> Sequence[Event]:
         return [read_feed(value, frame)]
     if name in ("comments", "live_comments"):
         return [read_instagram_comment(value, frame, live=name == "live_comments")]
-    if name == "standby":
-        return read_standby(value, frame)
-    if name.startswith(("message", "messaging_")):
+    if name.startswith(("message", "messaging_", "standby")):
         return read_item(value, frame)
     return [Ignored(reason="mention" if name in ("mention", "mentions") else "other_field")]
 
 
-_LISTS: Mapping[str, Reader] = {"messaging": read_item, "standby": read_standby, "changes": _change}
+_LISTS: Mapping[str, Reader] = {"messaging": read_item, "standby": read_item, "changes": _change}

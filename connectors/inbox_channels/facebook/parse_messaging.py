@@ -35,7 +35,11 @@ from inbox_daemon.model import (
 
 
 def read_item(item: Json, frame: Frame) -> Sequence[Event]:
-    """The events of one item, by the object in it that says what happened. Raises `Unreadable`."""
+    """The events of one item, by the object in it that says what happened. Raises `Unreadable`.
+
+    What citizens write while another app has the conversation (`standby`) is read the same: catching up fetches it
+    anyway, without saying so, and whoever answers in the page's inbox has the conversation from then on.
+    """
     for key, read in _READERS.items():
         if isinstance(item.get(key), dict):
             return read(item, frame)
@@ -44,22 +48,6 @@ def read_item(item: Json, frame: Frame) -> Sequence[Event]:
         raise Unreadable(f"has a {broken} that is no object")
     reason = next((_PASSED_OVER[key] for key in _PASSED_OVER if key in item), "other_event")
     return [Ignored(reason=reason, sent_at=frame.time(item, "timestamp"))]
-
-
-def read_standby(item: Json, frame: Frame) -> Sequence[Event]:
-    """What is said while another app has the conversation: what citizens write there makes no message.
-
-    Somebody else answers it, and Meta takes no answer of ours (2018300): a case would only wait. What concerns
-    messages that we have or sent, and what is written in the page's name, is taken as always.
-    """
-    return [_standing_by(event) for event in read_item(item, frame)]
-
-
-def _standing_by(event: Event) -> Event:
-    said = event.message if isinstance(event, EditEvent) else event
-    if not isinstance(said, Message) or said.echo:
-        return event
-    return Ignored(reason="standby", external_id=said.external_id, sent_at=said.sent_at)
 
 
 def item_id(item: Json) -> ExternalId | None:

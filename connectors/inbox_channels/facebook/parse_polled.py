@@ -1,8 +1,7 @@
 """What catching up fetched (`{"object", "polled": [{"kind", …, "item": <node of the Graph API>}]}`) into events. Pure.
 
 The same message by webhook and by poll has the same id, and so is one. A node says neither which app wrote something,
-nor which one has the conversation, nor that a text was edited; whoever fetched it may know, and mark a row as `ours` or
-as of `standby`.
+nor which one has the conversation, nor that a text was edited; whoever fetched it may know, and mark a row as `ours`.
 """
 
 from __future__ import annotations
@@ -23,8 +22,6 @@ def read_polled(row: Json, frame: Frame) -> Event:
         raise Unreadable("has no item")
     if row.get("ours") is True or node.get("ours") is True:
         return Ignored(reason="own", external_id=ExternalId(word(node, "id").strip()) or None)
-    if row.get("standby") is True:
-        return Ignored(reason="standby", external_id=ExternalId(word(node, "id").strip()) or None)
     kind = word(row, "kind")
     if kind == "message":
         return _message(node, frame)

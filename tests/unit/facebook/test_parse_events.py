@@ -10,7 +10,6 @@ import pytest
 from inbox_daemon.model import (
     Content,
     EditEvent,
-    ExternalId,
     Ignored,
     Message,
     ReactionEvent,
@@ -190,7 +189,7 @@ def test_a_tap_without_an_id_has_one_of_its_own_that_a_repeat_has_too() -> None:
     assert ANA not in ids[0]
 
 
-def test_while_another_app_answers_nothing_that_is_said_becomes_a_message() -> None:
+def test_while_another_app_answers_all_that_is_said_is_taken_in_by_either_road() -> None:
     items = [
         said("hola"),
         item(message={"mid": "m_2", "is_deleted": True}),
@@ -200,13 +199,15 @@ def test_while_another_app_answers_nothing_that_is_said_becomes_a_message() -> N
     ]
     content = json.dumps({"object": "page", "entry": [{"id": PAGE, "time": MILLIS, "standby": items}]}).encode()
     first, withdrawn, edit, tap, echo = read(content)
-    passed_over = [(one.reason, one.external_id) for one in (first, edit, tap) if isinstance(one, Ignored)]
-    assert passed_over == [("standby", "m_1"), ("standby", "m_1|1"), ("standby", "m_3")]
+    assert (type(first), type(edit), type(tap)) == (Message, EditEvent, Message)
+    assert [one.external_id for one in (first, edit, tap)] == ["m_1", "m_1|1", "m_3"]
     assert isinstance(withdrawn, RevokeEvent)
     assert isinstance(echo, Message)
     assert echo.echo
-    row = {**node("m_1", message="hola"), "standby": True}
-    assert read(polled(row), page_id=PAGE) == [Ignored(reason="standby", external_id=ExternalId("m_1"))]
+    (fetched,) = read(polled(node("m_1", message="hola")), page_id=PAGE)
+    assert isinstance(fetched, Message)
+    assert isinstance(first, Message)
+    assert (fetched.external_id, fetched.fingerprint) == (first.external_id, first.fingerprint)
 
 
 def test_what_the_office_changed_or_took_back_is_about_its_own_words() -> None:

@@ -98,14 +98,16 @@ async def test_a_comment_that_was_withdrawn_or_changed_says_so_in_its_own_ticket
     assert "[Eliminó" in third
 
 
-async def test_what_another_app_answers_opens_no_ticket(database: Database) -> None:
+@pytest.mark.parametrize("polled_first", [False, True])
+async def test_what_is_said_while_another_app_has_the_conversation_is_one_entry(
+    database: Database, polled_first: bool
+) -> None:
+    """Whoever types an answer in the page's inbox has the conversation from then on: what follows is `standby`."""
     office = MemoryAdapter()
     pipes = Pipes(database, {"gobierno": office}, rules=(), plugin=plugin)
-    entry = {"id": PAGE, "time": MILLIS, "standby": [said("al robot", mid="m_9")]}
-    told = json.dumps({"object": "page", "entry": [entry]}).encode()
-    await pipes.deliver(told, fetched({**node("m_9", message="al robot"), "standby": True}))
-    assert office.tickets == []
+    entry = {"id": PAGE, "time": MILLIS, "standby": [said("¿y mi trámite?", mid="m_9")]}
+    bodies = [json.dumps({"object": "page", "entry": [entry]}).encode(), fetched(node("m_9", message="¿y mi trámite?"))]
+    await pipes.deliver(*(reversed(bodies) if polled_first else bodies))
+    assert [body_of(kept) for kept in office.tickets] == [["¿y mi trámite?"]]
     (line,) = await pipes.books()
-    assert line.ignored == {"standby": 2}
-    await pipes.deliver(body([said("ahora sí", mid="m_10") | {"timestamp": MILLIS + 60_000}]))
-    assert [body_of(kept) for kept in office.tickets] == [["ahora sí"]]
+    assert line.ignored == {"repeat": 1}
