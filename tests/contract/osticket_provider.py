@@ -18,27 +18,29 @@ from inbox_ticketing.osticket import plugin
 from support.contexts import lend_context
 from support.fault_proxy import FaultProxy
 from support.mail_office_fake import ADDRESS, AUTHSERV, OFFICE
-from support.osticket_fake import OsTicket, osticket_fake
+from support.osticket_fake import ALL, OsTicket, osticket_fake
 
 
 @dataclass(frozen=True)
 class OsTicketBackstage(MailBackstage):
-    """What agents see in osTicket: the stored text, or the file with the whole one where there is such a file."""
+    """What agents see in osTicket: the stored text, or the whole one from its file where osTicket kept that."""
 
     system: OsTicket
 
     async def thread(self, ticket: TicketId) -> Sequence[Line]:
         lines = []
         for mail in self.office.of(ticket):
-            wholes = [part.get_content() for part in mail.iter_attachments() if part.get_filename() == WHOLE_NAME]
-            text = wholes[0] if wholes else self.system.bodies[str(mail["Message-ID"])]
+            own = str(mail["Message-ID"])
+            whole = self.system.files[own].get(WHOLE_NAME)
+            text = self.system.bodies[own] if whole is None else whole.decode("utf-8")
             text = text.replace("\r\n", "\n").removeprefix(f"{ABOVE_HERE}\n\n")
             kind = "note" if text.startswith(NOTE) else "public"
             lines.append(Line(kind=kind, text=text, author=str(mail["From"])))
         return lines
 
     async def files(self, ticket: TicketId) -> Mapping[str, bytes]:
-        return {name: raw for name, raw in (await super().files(ticket)).items() if name != WHOLE_NAME}
+        kept = [self.system.files[str(mail["Message-ID"])] for mail in self.office.of(ticket)]
+        return {name: raw for files in kept for name, raw in files.items() if name != WHOLE_NAME}
 
 
 def osticket_settings(system: OsTicket, **changes: Any) -> Any:
@@ -72,9 +74,10 @@ async def over_the_osticket_fake(request: pytest.FixtureRequest) -> AsyncIterato
         lend_context("obras-osticket", mail=mailer_for(office)) as context,
         AsyncExitStack() as opened,
     ):
+        system.file_types = ALL  # scenarios also send files without an ending; what it drops is played in its own tests
 
         def adapter(**changes: Any) -> Any:
-            made = plugin.build(osticket_settings(system, url=proxy.url, **changes), context)
+            made = plugin.build(osticket_settings(system, url=proxy.url, file_types=["*"], **changes), context)
             opened.push_async_callback(made.aclose)
             return made
 

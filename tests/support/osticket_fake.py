@@ -18,6 +18,8 @@ from aiohttp import web
 
 from support.mail_office_fake import MailOffice
 
+AS_INSTALLED = frozenset({"doc", "pdf", "jpg", "jpeg", "gif", "png", "xls", "docx", "xlsx", "txt"})
+ALL = frozenset({"*"})
 _SYMBOLS = re.compile(r"[\u2600-\u27bf\U0001f000-\U0001faff\U0001f1e6-\U0001f1ff]")
 
 
@@ -40,13 +42,14 @@ class OsTicket:
     port: int = 0
     tickets: list[Kept] = field(default_factory=list)
     reopens: bool = True
-    file_types: frozenset[str] = frozenset()
+    file_types: frozenset[str] = AS_INSTALLED
     verify_fails: bool = False
     most_open: int = 0
     says: web.Response | None = None
     bodies: dict[str, str] = field(default_factory=dict)
     """Texts as they are stored, by Message-ID."""
-    files: dict[str, list[str]] = field(default_factory=dict)
+    files: dict[str, dict[str, bytes]] = field(default_factory=dict)
+    """Files that were kept, by Message-ID."""
 
     async def json(self, request: web.Request) -> web.Response:
         if (refused := self._gate(request)) is not None:
@@ -104,10 +107,13 @@ class OsTicket:
         body = mail.get_body(("plain",))
         assert body is not None
         self.bodies[own] = _SYMBOLS.sub("", body.get_content())
-        names = [part.get_filename() or "" for part in mail.iter_attachments()]
-        kept = [name for name in names if not self.file_types or name.rpartition(".")[2] in self.file_types]
-        self.files[own] = kept
+        parts = {part.get_filename() or "": part.get_payload(decode=True) for part in mail.iter_attachments()}
+        self.files[own] = {name: bytes(raw) for name, raw in parts.items() if self._takes(name)}
         self.office.arrived.append(mail)
+
+    def _takes(self, name: str) -> bool:
+        _, dot, ending = name.rpartition(".")
+        return self.file_types == ALL or (bool(dot) and ending.lower() in self.file_types)
 
 
 @asynccontextmanager

@@ -63,8 +63,7 @@ class ByApi:
 
     def fit(self, outgoing: Outgoing) -> Outgoing:
         """Refuse a file that osTicket would drop; add the text as a file where it would drop characters of it."""
-        ending = file_name(outgoing.file).rpartition(".")[2].lower() if outgoing.file else ""
-        if outgoing.file and self._settings.file_types and ending not in self._settings.file_types:
+        if outgoing.file and not self._settings.takes(file_name(outgoing.file)):
             raise Permanent(
                 f"{self._context.instance}: a file of this type is not among `file_types`",
                 told="el sistema no admite archivos de este tipo",

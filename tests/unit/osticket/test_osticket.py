@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from aiohttp import web
+from pydantic import ValidationError
 
 from contract.mail_provider import mail_office, mailer_for
 from contract.osticket_provider import OsTicketBackstage, osticket_settings
@@ -20,11 +21,24 @@ from inbox_ticketing import osticket as package
 from inbox_ticketing._by_mail.cases import Cases
 from inbox_ticketing._by_mail.compose import WHOLE_NAME
 from inbox_ticketing.osticket import parse, plugin
+from inbox_ticketing.osticket.settings import DEFAULT_FILE_TYPES, OsTicketSettings
 from support.contexts import lend_context
 from support.fault_proxy import AFTER_WORK, Fault, FaultProxy
+from support.mail_office_fake import ADDRESS, AUTHSERV, OFFICE
 from support.osticket_fake import OsTicket, osticket_fake
 
 CASES = Path(package.__file__).parent / "testcases"
+SETTINGS = {
+    "url": "http://127.0.0.1:1",
+    "key": Secret("inventada"),
+    "to": OFFICE,
+    "address": ADDRESS,
+    "agents": ["@obras.example"],
+    "authserv_id": AUTHSERV,
+    "host": "127.0.0.1",
+    "user": ADDRESS,
+    "password": Secret("inventada"),
+}
 MEANT = {
     "created-201": "taken",
     "no-subject-500": "refused",
@@ -187,13 +201,60 @@ async def test_characters_that_osticket_drops_stand_in_a_file(world: World) -> N
     [whole] = mail.iter_attachments()
     assert whole.get_filename() == WHOLE_NAME
     assert "Un pozo 🕳 en la calle" in whole.get_content()
+    assert list(world.system.files[str(mail["Message-ID"])]) == [WHOLE_NAME]
+    assert "Un pozo 🕳 en la calle" in (await world.agents.thread(ticket.id))[0].text
     plain = await world.adapter.open_ticket(draft(reference(), body="Un pozo en la calle: «ñ», 3 €"))
     assert list(world.system.office.of(plain.id)[0].iter_attachments()) == []
 
 
+KEPT = {
+    "foto.JPG": True,
+    "nota.pdf": True,
+    "audio.ogg": False,
+    "pdf": False,
+    "a.exe": False,
+    "": False,
+    "vídeo.mp4": False,
+}
+
+
+@pytest.mark.parametrize(("name", "kept"), KEPT.items())
+async def test_as_installed_nothing_is_lost_in_silence(world: World, tmp_path: Path, name: str, kept: bool) -> None:
+    """What the adapter calls written stands in osTicket; what osTicket would drop is refused, so that a link goes."""
+    case = reference()
+    ticket = await world.adapter.open_ticket(draft(case))
+    file = stored(tmp_path, name, "application/octet-stream", b"datos")
+    if kept:
+        await world.adapter.attach(ticket, entry(case, 2), file)
+    else:
+        with pytest.raises(Permanent) as refused:
+            await world.adapter.attach(ticket, entry(case, 2), file)
+        assert refused.value.told
+    assert await world.agents.files(ticket.id) == ({name: b"datos"} if kept else {})
+
+
+async def test_what_osticket_drops_against_its_settings_is_seen_to_be_missing(tmp_path: Path) -> None:
+    """The backstage reads what osTicket kept, not what we mailed: else no scenario about files could fail."""
+    case = reference()
+    async with opened(file_types=["*"]) as world:
+        ticket = await world.adapter.open_ticket(draft(case, body="Un pozo 🕳"))
+        await world.adapter.attach(ticket, entry(case, 2), stored(tmp_path, "a.ogg", "audio/ogg", b"OggS"))
+        assert await world.agents.files(ticket.id) == {}
+        world.system.file_types = frozenset({"pdf"})
+        other = await world.adapter.open_ticket(draft(reference(), body="Un pozo 🕳"))
+        assert "🕳" not in (await world.agents.thread(other.id))[0].text
+
+
+@pytest.mark.parametrize("types", [(), ("pdf",), ("txt", ".pdf"), ("txt", "")])
+def test_file_types_without_texts_or_with_dots_are_refused(types: tuple[str, ...]) -> None:
+    assert OsTicketSettings.model_validate(SETTINGS).file_types == DEFAULT_FILE_TYPES
+    with pytest.raises(ValidationError, match="file_types"):
+        plugin.settings.model_validate(SETTINGS | {"file_types": types})
+
+
 async def test_a_file_that_osticket_would_drop_is_refused_before(tmp_path: Path) -> None:
     case = reference()
-    async with opened(file_types=["pdf", "JPG"]) as world:
+    async with opened(file_types=["pdf", "JPG", "txt"]) as world:
         ticket = await world.adapter.open_ticket(draft(case))
         with pytest.raises(Permanent) as refused:
             await world.adapter.attach(ticket, entry(case, 2), stored(tmp_path, "a.exe", "application/x", b"MZ"))
