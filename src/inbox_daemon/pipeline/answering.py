@@ -248,8 +248,11 @@ class Answering:
         until = self._channel.window(where.handle, where.last_at).open_until
         return until is None or until > datetime.now(UTC)
 
-    async def _wait_for_citizen(self, sending: Sending, begin: Callable[[], None]) -> None:
-        """The time for free answers is over: the approved template goes once, and the answer when they write."""
+    async def _wait_for_citizen(self, sending: Sending, begin: Callable[[], None], told: str = "") -> None:
+        """No free answer goes now: the approved template goes once, and the answer when they write.
+
+        `told` is why, in the channel's own words; without any it is that the time for free answers is over.
+        """
         where = sending.target
         assert where is not None
         template = self._channel.window(where.handle, where.last_at).template
@@ -261,7 +264,7 @@ class Answering:
             await self._run(lambda c: self._detours.go_on(c, sending, learned))
             return
         if template is None:
-            await self._run(lambda c: self._detours.shut(c, sending))
+            await self._run(lambda c: self._detours.shut(c, sending, told))
             return
         told = await self._database.read(lambda c: portions.notified(c, where.instance, where.handle_id, where.last_at))
         if not told:
@@ -275,7 +278,7 @@ class Answering:
                 raise
             except Permanent as error:
                 self._log.warning("template.refused", step=sending.step.key, reason=str(error))
-                await self._run(lambda c: self._detours.shut(c, sending))
+                await self._run(lambda c: self._detours.shut(c, sending, told))
                 return
         await self._run(lambda c: self._detours.hold(c, sending))
 
@@ -287,9 +290,9 @@ class Answering:
         for position, portion in enumerate(waiting):
             try:
                 await self._send(sending, portion, begin)
-            except WindowClosed:
+            except WindowClosed as error:
                 self._log.info("window.closed", step=sending.step.key)
-                await self._wait_for_citizen(sending, begin)
+                await self._wait_for_citizen(sending, begin, error.told)
                 return
             except Permanent as error:
                 await self._other_way(await self._read(sending.step), self._detours.told(error))

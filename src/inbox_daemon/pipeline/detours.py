@@ -62,11 +62,15 @@ class Detours:
         elif not self._take(connection, sending, reason):
             self.stop(connection, sending.step, "failed", self._failed(reason, self._texts.say("next_parked")))
 
-    def shut(self, connection: Connection, sending: Sending) -> None:
-        """No free answer and no template: the next way, else it waits in everyone's sight for the citizen to write."""
-        if self._take(connection, sending, self._texts.say("window_over", channel=self.channel)):
+    def shut(self, connection: Connection, sending: Sending, told: str) -> None:
+        """No free answer and no template: the next way, else it waits in everyone's sight for the citizen to write.
+
+        `told` is the channel's own reason, in the agents' language; without one the time for answers is over.
+        """
+        if self._take(connection, sending, told or self._texts.say("window_over", channel=self.channel)):
             return
-        reason = self._texts.say("held_window", channel=self.channel)
+        say = self._texts.say
+        reason = say("held_told", reason=told) if told else say("held_window", channel=self.channel)
         if outbox.park(connection, sending.step, reason):
             self._wait(connection, sending, reason)
 

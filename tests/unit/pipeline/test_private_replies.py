@@ -20,13 +20,14 @@ from inbox_daemon.model import (
     Sent,
     Window,
 )
+from inbox_daemon.pipeline.detours import Ways
 from inbox_daemon.pipeline.routing import compile_rule
 from inbox_daemon.plugins import SendingRules
 from inbox_daemon.store.database import Database
 from inbox_daemon.store.schema import dispatch, handle, identity_event, reply
 from support.memory_adapter import MemoryAdapter
 from support.memory_channel import Fault, MemoryChannel
-from support.pipes import Pipes
+from support.pipes import INSTANCE, Pipes
 from unit.pipeline.cells import short_pauses
 from unit.pipeline.desk import Desk
 from unit.pipeline.scripted import holding, plugin
@@ -67,6 +68,7 @@ class Page(MemoryChannel):
         super().__init__(RULES)
         self.known = known or {"c1": "p1", "c2": "p2"}
         self.written: set[str] = set()
+        self.told = ""
         self.refused = 0
 
     def window(self, to: Handle, last_inbound: datetime | None) -> Window:
@@ -82,7 +84,7 @@ class Page(MemoryChannel):
         if reply.to.kind == "fb_user":
             if reply.in_reply_to is None or any((one.to.value, one.in_reply_to) == comment for one in self.received):
                 self.refused += 1
-                raise WindowClosed("one private reply to a comment")
+                raise WindowClosed("one private reply to a comment", told=self.told)
             sent = await super().send(reply)
             told = self.known.get(reply.to.value)
             return Sent(id=sent.id, learned=(writer(told),) if told else ())
@@ -210,6 +212,38 @@ async def test_a_second_answer_waits_for_messenger_too_and_goes_in_order(databas
         "Pregunte por Marta.",
         "Y otra cosa.",
     ]
+
+
+@pytest.mark.parametrize("call_task", [False, True])
+async def test_the_note_has_the_channel_s_own_reason_why_nothing_goes(database: Database, call_task: bool) -> None:
+    """Seconds after the comment no time is over: what the agent reads is what Meta says."""
+    desk = Counter(database, ways=Ways(replying=[INSTANCE], call_task=call_task))
+    await desk.comments()
+    desk.page.told = "un comentario se responde una sola vez"
+    for text in ("Es el martes.", "Y otra cosa."):
+        desk.adapter.say("1", text)
+        await desk.settles()
+    assert (await desk.states())[1] == "held"
+    [note] = [note for note in desk.notes() if "espera" in note]
+    assert "Motivo: un comentario se responde una sola vez." in note
+    assert "pasó el plazo" not in note
+    await desk.writes()
+    assert desk.page.came()[1:] == [("p1", "Y otra cosa.")]
+
+
+async def test_the_office_that_is_to_phone_reads_the_channel_s_own_reason(database: Database) -> None:
+    desk = Desk(database, MemoryChannel(), ways=Ways(replying=[INSTANCE], call_task=True))
+    await desk.opens()
+
+    async def send(reply: Reply) -> Sent:
+        raise WindowClosed("not now", told="la persona cerró la conversación")
+
+    desk.channel.send = send  # type: ignore[method-assign]
+    desk.adapter.say("1", "Es el martes.")
+    await desk.settles()
+    [note] = [note for note in desk.notes() if "llame al" in note]
+    assert "la persona cerró la conversación" in note
+    assert "pasó el plazo" not in note
 
 
 def two_offices(database: Database) -> tuple[Counter, MemoryAdapter]:
