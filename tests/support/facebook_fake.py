@@ -93,6 +93,8 @@ class PageFake:
         self.person_of: dict[str, str] = {}
         """Who a commenter is in private; else their number with an 8 before it."""
         self._shift = timedelta(0)
+        self.broken: dict[str, Fault] = {}
+        """What befalls every request about this conversation, post or other node, by its id."""
         self._faults: dict[str, deque[Fault]] = {}
         self._privately: set[str] = set()
         self._posts = Posts(lambda: self.webhook, app_secret)
@@ -233,7 +235,7 @@ class PageFake:
             return Fault(code=190)
         if (given is not None and not seen.proven) or (self.insists and given is None):
             return Fault(code=100, subcode=0)
-        return self.next_fault(call)
+        return self.broken.get(request.match_info.get("node", "")) or self.next_fault(call)
 
 
 @asynccontextmanager

@@ -23,6 +23,10 @@ from inbox_daemon.plugins import Secret
 _ANSWER_BYTES = 1024 * 1024
 """An answer of the Graph API is a few kilobytes; more than this is none."""
 
+LIST_BYTES = 16 * 1024 * 1024
+"""A page of a list holds what anybody wrote: 50 comments of 2000 emoji, of 12 bytes each as Meta escapes them, are over
+a megabyte, and replies may stand below each."""
+
 _SLOWEST_BYTES_PER_SECOND = 64 * 1024
 """A line that carries less than this is given up on."""
 
@@ -93,9 +97,14 @@ class GraphClient:
         self._place = place
         self._token = token
 
-    async def get(self, path: str, params: Mapping[str, str], *, doing: str, missing: EdgeError) -> Json:
-        """Read a node; nothing is done by it at Meta. Raises `missing` when the node isn't there or not ours to see."""
-        return await self._call("GET", path, doing=doing, harmless=True, missing=missing, params=params)
+    async def get(
+        self, path: str, params: Mapping[str, str], *, doing: str, missing: EdgeError, up_to: int = _ANSWER_BYTES
+    ) -> Json:
+        """Read a node of at most `up_to` bytes; nothing is done by it at Meta.
+
+        Raises `missing` when the node isn't there or not ours to see.
+        """
+        return await self._call("GET", path, doing=doing, harmless=True, missing=missing, up_to=up_to, params=params)
 
     async def post(self, path: str, *, doing: str, json: Json) -> Json:
         """Do something: raises `Uncertain` wherever it may have been done."""
@@ -115,6 +124,7 @@ class GraphClient:
         harmless: bool,
         missing: EdgeError | None = None,
         sending: float = 0.0,
+        up_to: int = _ANSWER_BYTES,
         **request: Any,
     ) -> Json:
         url = f"{self._place.url}/{self._place.version}/{path}"
@@ -125,7 +135,7 @@ class GraphClient:
             method, url, self._limits(sending), doing=doing, harmless=harmless, **request
         ) as answer:
             self.used = used(answer.headers)
-            body = await _read(answer)
+            body = await _read(answer, up_to)
             if answer.status == 200:
                 return _json(body, doing=doing, harmless=harmless)
             fault = read_fault(answer.status, answer.headers, body)
@@ -201,11 +211,11 @@ def _host(url: str) -> str:
         return "an unreadable address"
 
 
-async def _read(answer: aiohttp.ClientResponse) -> bytes:
+async def _read(answer: aiohttp.ClientResponse, up_to: int) -> bytes:
     body = bytearray()
     async for chunk in answer.content.iter_chunked(65536):
         body += chunk
-        if len(body) > _ANSWER_BYTES:
+        if len(body) > up_to:
             break
     return bytes(body)
 

@@ -8,13 +8,27 @@ from typing import Literal
 
 import orjson
 
-from inbox_channels._graph.reading import Json, child, word
+from inbox_channels._graph.reading import Json, child, children, word
 from inbox_daemon.model import Cursor
 
 Source = Literal["messages", "comments"]
 
+LOST = timedelta(days=7)
+"""So far back is looked where the stored position can't be read, and so long is asked for what was refused."""
+MOST_MISSED = 40
+"""So many of one source are asked for by themselves; where more are refused, the mark waits for them."""
 OVERLAP = timedelta(minutes=2)
 """How much before its beginning the next sweep looks again: Meta's lists lag a little. What comes twice is known."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Missed:
+    """A conversation, or a post with its comments, by Meta's id: not read from `since` on, first refused `at`."""
+
+    source: Source
+    name: str
+    since: datetime
+    at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,7 +36,8 @@ class Position:
     """`messages` and `comments`: all up to there was seen. A sweep looks from now back to the mark of its `source`.
 
     The mark moves only at the sweep's end, to its beginning: what happens meanwhile is for the next one. `after` is
-    Meta's cursor inside of the sweep's list, `seen` how many rows of it came before.
+    Meta's cursor inside of the sweep's list, `seen` how many rows of it came before. `missed` are single things that
+    the mark has gone past unread, the one that waits longest first.
     """
 
     messages: datetime
@@ -31,6 +46,24 @@ class Position:
     began: datetime | None = None
     after: str = ""
     seen: int = 0
+    missed: tuple[Missed, ...] = ()
+
+    @property
+    def owed(self) -> tuple[Missed, ...]:
+        """What was missed of the sweep's source."""
+        return tuple(one for one in self.missed if one.source == self.source)
+
+    def owes(self, name: str) -> bool:
+        """Whether `name` is among them: it is asked for by itself, from further back."""
+        return any(one.name == name for one in self.owed)
+
+    def owe(self, one: Missed) -> Position:
+        """It is asked for again, after all others."""
+        return replace(self, missed=(*self.missed, one))
+
+    def settle(self, one: Missed) -> Position:
+        """It was read, or is given up."""
+        return replace(self, missed=tuple(other for other in self.missed if other != one))
 
     @property
     def mark(self) -> datetime:
@@ -61,6 +94,11 @@ class Position:
         if self.source is not None and self.began is not None:
             sweep = {"source": self.source, "began": self.began.isoformat(), "after": self.after, "seen": self.seen}
             made["sweep"] = sweep
+        if self.missed:
+            made["missed"] = [
+                {"source": one.source, "name": one.name, "since": one.since.isoformat(), "at": one.at.isoformat()}
+                for one in self.missed
+            ]
         return Cursor(orjson.dumps(made).decode())
 
 
@@ -73,19 +111,30 @@ def read(cursor: Cursor | None, first: datetime, lost: datetime) -> Position:
         return Position(messages=first, comments=first)
     try:
         found = orjson.loads(cursor)
-        marks = Position(messages=_moment(found, "messages"), comments=_moment(found, "comments"))
+        missed = tuple(_missed(row) for row in children(found, "missed"))
+        marks = Position(messages=_moment(found, "messages"), comments=_moment(found, "comments"), missed=missed)
         sweep = child(found, "sweep")
-        if word(sweep, "source") not in ("messages", "comments"):
+        if not sweep:
             return marks
         return replace(
             marks,
-            source="comments" if sweep["source"] == "comments" else "messages",
+            source=_source(sweep),
             began=_moment(sweep, "began"),
             after=word(sweep, "after"),
             seen=int(sweep.get("seen") or 0),
         )
     except (ValueError, KeyError, TypeError, AttributeError):
         return Position(messages=lost, comments=lost)
+
+
+def _source(found: Json) -> Source:
+    if found["source"] not in ("messages", "comments"):
+        raise ValueError("source")
+    return "comments" if found["source"] == "comments" else "messages"
+
+
+def _missed(row: Json) -> Missed:
+    return Missed(source=_source(row), name=row["name"], since=_moment(row, "since"), at=_moment(row, "at"))
 
 
 def _moment(found: Json, key: str) -> datetime:

@@ -52,7 +52,7 @@ async def at_meta(platform: str) -> AsyncIterator[Place]:
 
         def another(**changes: Any) -> FacebookChannel:
             made = FacebookChannel(settings_for(**({"url": fake.url} | own | changes)), context)
-            made._catching_up._pause = 0.0  # Meta's two calls a second; the fake takes any number
+            made._catching_up._lists.pause = 0.0  # Meta's two calls a second; the fake takes any number
             return made
 
         try:

@@ -186,9 +186,12 @@ async def test_a_conversation_that_is_refused_stops_no_other(page: Place) -> Non
     page.fake.now += timedelta(seconds=2)
     page.fake.write("7002", "dos")
     page.fake.fail("messages", Fault(code=100, subcode=33))
-    pages, _ = await sweep(channel, cursor)
+    pages, cursor = await sweep(channel, cursor)
     assert texts(page, pages) == ["uno"]
     assert "a conversation can't be read" in pages[0].notice
+    page.fake.now += timedelta(minutes=10)
+    pages, _ = await sweep(page.another(), cursor)
+    assert "dos" in texts(page, pages), "it is asked for again"
 
 
 async def test_comments_that_may_not_be_read_stop_no_messages(page: Place) -> None:

@@ -17,7 +17,15 @@ from unit.facebook.conftest import Place, at_meta
 from unit.facebook.test_catching_up import events, sweep
 
 CALLS: Sequence[Call] = ("conversations", "messages", "posts", "comments")
-FAULTS = (Fault(status=503, raw=b""), Fault(code=4), Fault(cut_after=0), Fault(status=200, raw=b"<html>"))
+FAULTS = (
+    Fault(status=503, raw=b""),
+    Fault(code=4),
+    Fault(cut_after=0),
+    Fault(status=200, raw=b"<html>"),
+    Fault(code=100, subcode=33),
+    Fault(code=200),
+    Fault(code=190),
+)
 
 
 class Life:
