@@ -24,6 +24,8 @@ Everything may be called from another thread than the one in which the fake runs
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import hmac
 import itertools
 import json
 from collections import deque
@@ -66,6 +68,7 @@ class Seen:
     call: str
     path: str
     authorized: bool
+    proven: bool
     body: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -86,6 +89,8 @@ class GraphFake:
         self.phone_number_id = phone_number_id
         self.token = token
         self.app_secret = app_secret
+        self.insists = False
+        """Whether the app requires its secret: calls without `appsecret_proof` are refused; a wrong one always is."""
         self.url = ""
         self.seen: list[Seen] = []
         self.sent: list[dict[str, Any]] = []
@@ -203,9 +208,13 @@ class GraphFake:
 
     def _note(self, call: Call, request: web.Request, content: Mapping[str, Any] | None = None) -> Fault:
         authorized = request.headers.get("Authorization") == f"Bearer {self.token}"
-        self.seen.append(Seen(call=call, path=request.path, authorized=authorized, body=content or {}))
+        given = request.query.get("appsecret_proof")
+        proven = given == hmac.new(self.app_secret.encode(), self.token.encode(), hashlib.sha256).hexdigest()
+        self.seen.append(Seen(call=call, path=request.path, authorized=authorized, proven=proven, body=content or {}))
         if not authorized:
             return Fault(code=190)
+        if (given is not None and not proven) or (self.insists and given is None and call != "download"):
+            return Fault(code=100)
         waiting = self._faults.get(call)
         return waiting.popleft() if waiting else self.trouble(call, content or {}) or Fault()
 

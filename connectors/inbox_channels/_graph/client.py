@@ -14,10 +14,10 @@ import aiohttp
 import orjson
 
 from inbox_channels._graph.limits import used
-from inbox_channels._graph.reading import Json, clean
+from inbox_channels._graph.reading import Json, clean, word
 from inbox_channels._graph.reading import Unreadable as UnreadableAnswer
 from inbox_channels._graph.verdicts import WHATSAPP, Dialect, read_fault, to_error
-from inbox_daemon.errors import EdgeError, Permanent, Transient, Uncertain
+from inbox_daemon.errors import Credentials, EdgeError, Permanent, Transient, Uncertain
 from inbox_daemon.plugins import Secret
 
 _ANSWER_BYTES = 1024 * 1024
@@ -29,6 +29,9 @@ a megabyte, and replies may stand below each."""
 
 _SLOWEST_BYTES_PER_SECOND = 64 * 1024
 """A line that carries less than this is given up on."""
+
+_NO_PROOF = "Meta refuses the app's proof: app_secret is not that of the token's app, or was reset; compare it"
+_PROOF_WANTED = "Meta refuses calls without the app's proof: give app_secret, which the app is set to require"
 
 OpenSession = Callable[[frozenset[str]], aiohttp.ClientSession]
 """How the core lends a session for some hosts; it closes the session itself."""
@@ -71,10 +74,21 @@ def _origin(address: SplitResult) -> tuple[str, str | None, int | None]:
     return address.scheme, address.hostname, address.port or _PORTS.get(address.scheme)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnNode:
+    """What a token in order can always read: where that fails, a refusal was none of what was asked for."""
+
+    path: str
+    id: str
+    lost: Credentials
+    """What it means that it isn't there, or is another one."""
+
+
 class GraphClient:
     """One app's access to the Graph API. Nothing is retried and no redirect is followed here.
 
-    With `app_secret` each call proves that it comes from the app (`appsecret_proof`): apps may insist on that.
+    With `app_secret` each call proves that it comes from the app (`appsecret_proof`): apps may insist on that. With
+    `own`, a refusal that may be meant for the app or the token is looked into before it is taken for the item's.
     """
 
     used: int
@@ -88,8 +102,10 @@ class GraphClient:
         *,
         app_secret: Secret | None = None,
         dialect: Dialect = WHATSAPP,
+        own: OwnNode | None = None,
     ) -> None:
         self.used = 0
+        self._own = own
         self._app_secret = app_secret
         self._dialect = dialect
         self._open_session = open_session
@@ -141,7 +157,35 @@ class GraphClient:
             fault = read_fault(answer.status, answer.headers, body)
         if missing and fault.missing:
             raise missing
+        if fault.doubtful or fault.missing:
+            await self._look_at_ourselves(doing)
         raise to_error(fault, doing=doing, harmless=harmless, dialect=self._dialect)
+
+    async def _look_at_ourselves(self, doing: str) -> None:
+        """After a refusal, by which nothing was done. Raises `Credentials` where it is meant for the app or the token.
+
+        Raises `Transient` where nobody says: what was refused is tried again then, instead of being given up.
+        """
+        if self._own is None:
+            return
+        asking = f"{doing} was refused, asking why"
+        url = f"{self._place.url}/{self._place.version}/{self._own.path}"
+        params = {"fields": "id", **self._proof()}
+        async with self._request("GET", url, self._limits(0.0), doing=asking, harmless=True, params=params) as answer:
+            body = await _read(answer, _ANSWER_BYTES)
+            if answer.status == 200:
+                node = _json(body, doing=asking, harmless=True)
+                if word(node, "id") != self._own.id:
+                    raise self._own.lost.with_traceback(None)
+                return
+            fault = read_fault(answer.status, answer.headers, body)
+        if fault.missing:
+            raise self._own.lost.with_traceback(None)
+        if fault.doubtful:
+            raise Credentials(f"{doing}: {_NO_PROOF if self._proof() else _PROOF_WANTED} (code {fault.code})")
+        error = to_error(fault, doing=asking, harmless=True, dialect=self._dialect)
+        if not isinstance(error, Permanent):  # else it is no word of Meta's, and proves nothing
+            raise error
 
     def _proof(self) -> Mapping[str, str]:
         if self._app_secret is None or not self._app_secret.reveal():

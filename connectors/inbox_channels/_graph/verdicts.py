@@ -239,6 +239,11 @@ class GraphFault:
         """
         return self.code == 33 or (self.code == 100 and self.subcode == 33)
 
+    @property
+    def doubtful(self) -> bool:
+        """Whether it may be the app that is refused: a wrong `appsecret_proof` is code 100 too, without a subcode."""
+        return self.code == 100 and self.subcode == 0
+
 
 def read_fault(status: int, headers: Mapping[str, str], body: bytes) -> GraphFault:
     """The fault in an answer; a body that isn't Meta's leaves only the status. Never raises."""
@@ -284,7 +289,7 @@ def to_error(fault: GraphFault, *, doing: str, harmless: bool, dialect: Dialect 
 
 
 def _verdict(fault: GraphFault) -> Verdict:
-    known = VERDICTS.get(fault.code) if fault.named else None
+    known = VERDICTS.get(33 if fault.missing else fault.code) if fault.named else None
     if known is not None:
         return known
     if fault.status == 429 or 80000 <= fault.code < 80100:

@@ -6,13 +6,13 @@ from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime, timedelta
 
 from inbox_channels._graph import webhook
-from inbox_channels._graph.client import GraphClient, GraphPlace
+from inbox_channels._graph.client import GraphClient, GraphPlace, OwnNode
 from inbox_channels.facebook import compose, rules
 from inbox_channels.facebook.catching_up import CatchingUp
 from inbox_channels.facebook.fetching import Files
 from inbox_channels.facebook.sending import Sender
 from inbox_channels.facebook.settings import FacebookSettings
-from inbox_channels.facebook.standing import Standing
+from inbox_channels.facebook.standing import OTHER_PAGE, Standing
 from inbox_channels.facebook.subscription import Subscription
 from inbox_channels.facebook.verdicts import DIALECTS
 from inbox_daemon.model import Attachment, Cursor, Envelope, Handle, InstanceNotice, Proof, Reply, Sent, Window
@@ -42,6 +42,7 @@ class FacebookChannel:
             settings.page_token,
             app_secret=settings.app_secret,
             dialect=DIALECTS[settings.platform],
+            own=OwnNode(path="me", id=settings.page_id, lost=OTHER_PAGE),
         )
         subscription = Subscription(graph, settings)
         self._standing = Standing(graph, settings, context, subscription)

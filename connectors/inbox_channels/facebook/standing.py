@@ -18,6 +18,10 @@ _MISSING = Credentials(
     "checking the page: page_id does not exist or page_token may not see it; compare both, and give the page to the "
     "token's system user"
 )
+OTHER_PAGE = Credentials(
+    "checking the token: page_token is not of the page that page_id names; take the access_token that "
+    "/<page_id>?fields=access_token gives to the system user's token"
+)
 
 
 def wanted_scopes(settings: FacebookSettings) -> tuple[str, ...]:
@@ -46,10 +50,7 @@ class Standing:
         """Prove that the token is the page's own, and the app's secret right. Returns the page's node."""
         me = await self._graph.get("me", {"fields": "id"}, doing="checking the token", missing=_MISSING)
         if word(me, "id") != self._settings.page_id:
-            raise Credentials(
-                "checking the token: page_token is not of the page that page_id names; take the access_token that "
-                "/<page_id>?fields=access_token gives to the system user's token"
-            )
+            raise OTHER_PAGE
         fields = "id,is_published,instagram_business_account"
         page = await self._graph.get(
             self._settings.page_id, {"fields": fields}, doing="checking the page", missing=_MISSING

@@ -50,6 +50,11 @@ _SLOWER = Verdict(
 )
 
 BY_SUBCODE: Mapping[int, Verdict] = {
+    33: Verdict(
+        Outcome.NEVER,
+        "what is answered does not exist at Meta (any more), or page_token may not see it",
+        "el comentario o la publicación que se respondía ya no está en WhatsApp; conviene usar otro medio",
+    ),
     **dict.fromkeys((2018278, 2018065, 2534022), _WINDOW),
     **dict.fromkeys((1545041, 2018108), _AWAY),
     **dict.fromkeys((2018001, 2534014), _UNKNOWN_PERSON),

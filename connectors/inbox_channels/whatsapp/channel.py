@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime, timedelta
 
 from inbox_channels._graph import webhook
-from inbox_channels._graph.client import GraphClient, GraphPlace
+from inbox_channels._graph.client import GraphClient, GraphPlace, OwnNode
 from inbox_channels._graph.reading import word
 from inbox_channels._graph.verdicts import GraphFault, to_error, wait_hint
 from inbox_channels.whatsapp import standing
@@ -49,7 +49,17 @@ class WhatsAppChannel:
             answer_seconds=settings.answer_seconds,
             idle_seconds=settings.media_idle_seconds,
         )
-        self._graph = GraphClient(context.session, place, settings.access_token)
+        self._graph = GraphClient(
+            context.session,
+            place,
+            settings.access_token,
+            app_secret=settings.app_secret,
+            own=OwnNode(
+                path=settings.phone_number_id,
+                id=settings.phone_number_id,
+                lost=standing.no_number("looking at the number"),
+            ),
+        )
         self._sending = Sending(self._graph, settings, Holds(context.now), context.log)
         self.rules = sending_rules(settings.pair_seconds)
 

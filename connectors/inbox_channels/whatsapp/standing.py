@@ -22,16 +22,21 @@ from inbox_daemon.model import InstanceNotice
 SCOPES = ("whatsapp_business_messaging", "whatsapp_business_management")
 
 
+def no_number(doing: str) -> Credentials:
+    """What it means that the number's node isn't there."""
+    return Credentials(
+        f"{doing}: phone_number_id does not exist or access_token may not see it; compare both with "
+        "WhatsApp > API Setup and assign the account to the token's system user"
+    )
+
+
 async def look_at_number(graph: GraphClient, settings: WhatsAppSettings, *, doing: str, fields: str) -> Json:
     """The number's own node. Raises `Credentials` where the token may not see it."""
     node = await graph.get(
         settings.phone_number_id,
         {"fields": f"id,{fields}"},
         doing=doing,
-        missing=Credentials(
-            f"{doing}: phone_number_id does not exist or access_token may not see it; compare both with "
-            "WhatsApp > API Setup and assign the account to the token's system user"
-        ),
+        missing=no_number(doing),
     )
     if word(node, "id") != settings.phone_number_id:
         raise Permanent(f"{doing}: what phone_number_id names answers under another id")

@@ -115,6 +115,15 @@ async def test_where_no_private_reply_can_go_a_neutral_text_invites(page: Place,
     assert public(page) == ([INVITE] if "public_invite" in texts else [])
 
 
+async def test_a_comment_that_was_deleted_is_told_as_that(page: Place) -> None:
+    comment = page.fake.comment("9001", "¿Dónde pago?")
+    next(iter(page.fake.book.posts.values())).comments.clear()
+    with refused(Permanent, "(code 100/33)") as caught:
+        await page.another(public_invite=INVITE).send(reply_to(comment))
+    assert "ya no está en Facebook" in caught.error.told
+    assert public(page) == []
+
+
 async def test_who_was_answered_in_private_is_not_invited_to_write_there(page: Place) -> None:
     comment = page.fake.comment("9001", "¿Dónde pago?")
     channel = page.another(public_invite=INVITE)

@@ -43,8 +43,48 @@ async def test_without_the_apps_secret_calls_go_without_proof(page: Place) -> No
     await sharing.send(answer())
     assert "appsecret_proof" not in page.fake.seen[0].query
     page.fake.insists = True
-    with refused(Permanent):
+    with refused(Credentials, "give app_secret"):
         await sharing.send(answer())
+
+
+async def test_a_secret_that_was_reset_stops_the_instance_and_parks_no_answer(page: Place, tmp_path: Path) -> None:
+    """Meta says of it no more than of a request that it can't read: code 100."""
+    page.fake.write("7001", "Hola")
+    comment = page.fake.comment("9001", "¿Dónde pago?")
+    wrong = page.another(app_secret=Secret("before it was reset"), public_invite="Escríbanos.")
+    for reply in (
+        answer(),
+        answer("", attachments=(stored(tmp_path, "a.pdf", "application/pdf"),)),
+        answer(to=BENITO, in_reply_to=ExternalId(comment["id"])),
+    ):
+        with refused(Credentials, "app_secret is not that of the token's app"):
+            await wrong.send(reply)
+    assert page.fake.sent == []
+    await page.channel.send(answer())
+
+
+@pytest.mark.parametrize(
+    ("fault", "kind", "words"),
+    [
+        (Fault(status=503, raw=b""), Transient, "asking why"),
+        (Fault(wait_seconds=1.0), Transient, "asking why"),
+        (Fault(code=1), Transient, "asking why"),
+        (Fault(code=190), Credentials, "page_token"),
+        (Fault(status=200, raw=b'{"id":"7"}'), Credentials, "not of the page"),
+        (Fault(code=100, subcode=33), Credentials, "not of the page"),
+        (Fault(status=404, raw=b"<html>"), Permanent, "code 100"),
+        (Fault(), Permanent, "code 100"),
+    ],
+)
+@pytest.mark.parametrize("subcode", [0, 33])
+async def test_what_may_be_the_tokens_fault_is_the_answers_only_once_the_token_is_proven(
+    page: Place, fault: Fault, kind: type[EdgeError], words: str, subcode: int
+) -> None:
+    page.fake.fail("send", Fault(code=100, subcode=subcode))
+    page.fake.fail("me", fault)
+    with refused(kind, words):
+        await page.channel.send(answer())
+    assert [seen.call for seen in page.fake.seen] == ["send", "me"]
 
 
 # ---------------------------------------------------------------- how long
@@ -235,7 +275,10 @@ async def test_what_does_not_fit_is_refused_before_anything_leaves(page: Place, 
         (100, 2534014, Permanent),
         (10, 2018300, Permanent),
         (100, 2534037, Permanent),
+        (100, 2018008, Permanent),
         (100, 2018047, Permanent),
+        (100, 2018109, Permanent),
+        (100, 2018294, Permanent),
         (9000001, 0, Permanent),
         (100, 0, Permanent),
         (10, 2018065, WindowClosed),
@@ -243,6 +286,7 @@ async def test_what_does_not_fit_is_refused_before_anything_leaves(page: Place, 
         (613, 2534040, Transient),
         (613, 2018338, Transient),
         (4, 0, Transient),
+        (80001, 0, Transient),
         (80006, 0, Transient),
         (1, 1357046, Uncertain),
         (2, 0, Uncertain),
@@ -254,7 +298,8 @@ async def test_each_code_means_what_it_proves(page: Place, code: int, subcode: i
         await page.channel.send(answer())
     if isinstance(caught.error, Permanent):
         assert caught.error.told
-    assert len(page.fake.seen) == 1
+    asked_why = ["me"] if (code, subcode) == (100, 0) else []
+    assert [seen.call for seen in page.fake.seen] == ["send", *asked_why]
 
 
 @pytest.mark.parametrize(

@@ -48,7 +48,7 @@ async def test_check_says_what_is_wrong(
 
 
 async def test_check_with_another_apps_secret(page: Place) -> None:
-    with pytest.raises(EdgeError):
+    with refused(Credentials, "app_secret is not that of the token's app"):
         await page.another(app_secret=Secret("of another app")).check()
 
 

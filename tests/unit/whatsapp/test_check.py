@@ -47,6 +47,23 @@ async def test_check_with_a_wrong_token(number: Number) -> None:
     assert [seen.authorized for seen in number.graph.seen] == [False]
 
 
+async def test_check_with_another_apps_secret(number: Number) -> None:
+    await number.channel.check()
+    assert [seen.proven for seen in number.graph.seen] == [True]
+    with refused(Credentials, "app_secret is not that of the token's app"):
+        await number.another(app_secret=Secret("of another app")).check()
+
+
+async def test_an_app_that_requires_its_secret_gets_it(number: Number) -> None:
+    number.graph.insists = True
+    await number.channel.check()
+    await number.channel.inspect()
+    assert all(seen.proven for seen in number.graph.seen)
+    sharing = number.another(webhook_of="whatsapp-centro", app_secret=Secret(""), verify_token=Secret(""))
+    with refused(Credentials, "give app_secret"):
+        await sharing.check()
+
+
 async def test_check_when_nobody_is_there(number: Number) -> None:
     with refused(Transient, "no connection to 127.0.0.1"):
         await number.another(url="http://127.0.0.1:9").check()

@@ -12,6 +12,7 @@ import pytest
 
 from inbox_channels._graph.verdicts import VERDICTS, told
 from inbox_daemon.errors import Credentials, EdgeError, Permanent, Transient, Uncertain, WindowClosed
+from inbox_daemon.plugins import Secret
 from support.graph_fake import Fault, Pace
 from support.graph_fake_citizens import Phone
 from unit.whatsapp.answers import answer, stored
@@ -49,6 +50,35 @@ async def test_the_code_decides_not_the_http_status(number: Number, kind: type[E
     number.graph.fail("send", Fault(code=CODES[kind][0], status=status))
     with refused(kind):
         await number.channel.send(answer())
+
+
+@pytest.mark.parametrize(
+    ("fault", "kind", "words"),
+    [
+        (Fault(code=100, subcode=33), Credentials, "phone_number_id does not exist or access_token may not see it"),
+        (Fault(code=190), Credentials, "access token"),
+        (Fault(status=503, raw=b""), Transient, "asking why"),
+        (Fault(), Permanent, "(code 100/33)"),
+    ],
+)
+async def test_a_token_that_lost_the_number_parks_no_answer(
+    number: Number, fault: Fault, kind: type[EdgeError], words: str
+) -> None:
+    number.graph.fail("send", Fault(code=100, subcode=33))
+    number.graph.fail("number", fault)
+    with refused(kind, words) as caught:
+        await number.channel.send(answer())
+    assert [seen.call for seen in number.graph.seen] == ["send", "number"]
+    if isinstance(caught.error, Permanent):
+        assert caught.error.told == VERDICTS[33].told
+
+
+async def test_a_secret_that_was_reset_parks_no_answer(number: Number, tmp_path: Path) -> None:
+    wrong = number.another(app_secret=Secret("before it was reset"))
+    for reply in (answer(), answer(attachments=(stored(tmp_path, "a.png", "image/png"),))):
+        with refused(Credentials, "app_secret is not that of the token's app"):
+            await wrong.send(reply)
+    assert number.graph.sent == []
 
 
 USAGE = '{"1":[{"estimated_time_to_regain_access":7},{"type":"messaging"}],"2":0}'
