@@ -55,6 +55,7 @@ class MemoryChannel:
         self.ids: dict[str, list[str]] = {}
         self.faults: deque[Fault | None] = deque()
         self.kill: Callable[[], None] = lambda: None
+        self.closed_told = ""
         self.answerable = True
         self.calls = 0
 
@@ -87,7 +88,7 @@ class MemoryChannel:
             Fault.LOST_REQUEST: Uncertain("reset"),
             Fault.PERMANENT: Permanent("it is refused", told="el número no recibe mensajes"),
             Fault.CREDENTIALS: Credentials("the token is refused"),
-            Fault.WINDOW: WindowClosed("re-engagement"),
+            Fault.WINDOW: WindowClosed("re-engagement", told=self.closed_told),
             Fault.PAIR: Transient("pair limit", retry_after=timedelta(seconds=0.1), only_this=True),
         }
         if fault in refusals:

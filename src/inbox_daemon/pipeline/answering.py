@@ -266,8 +266,10 @@ class Answering:
         if template is None:
             await self._run(lambda c: self._detours.shut(c, sending, told))
             return
-        told = await self._database.read(lambda c: portions.notified(c, where.instance, where.handle_id, where.last_at))
-        if not told:
+        notified = await self._database.read(
+            lambda c: portions.notified(c, where.instance, where.handle_id, where.last_at)
+        )
+        if not notified:
             planned = [Planned(text="", body_hash=self._firewall.body_hash(f"template {template}"), template=template)]
             laid_out = await self._run(lambda c: self._plan(c, sending, planned))
             if laid_out is None:

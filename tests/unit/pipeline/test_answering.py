@@ -303,6 +303,17 @@ async def test_a_channel_that_says_the_window_is_closed_is_believed(database: Da
     assert await desk.states() == ["held"]
 
 
+async def test_where_the_template_is_refused_too_the_channel_s_own_reason_is_told(database: Database) -> None:
+    desk = Desk(database, MemoryChannel(hours=24, template="caso_con_respuesta"))
+    await desk.opens()
+    desk.channel.faults.extend([Fault.WINDOW, Fault.PERMANENT])
+    desk.channel.closed_told = "la persona cerró la conversación"
+    desk.adapter.say("1", "respuesta")
+    await desk.settles()
+    assert await desk.states() == ["held"]
+    assert [note for note in desk.notes() if "Motivo: la persona cerró la conversación." in note]
+
+
 async def test_the_office_is_asked_to_phone_where_configured(database: Database) -> None:
     desk = Desk(database, MemoryChannel(hours=24), ways=Ways(replying=[INSTANCE], call_task=True))
     await desk.opens(ago=timedelta(hours=30))
