@@ -84,6 +84,9 @@ _MARKETING = Verdict(
     "WhatsApp no le entrega por ahora este tipo de mensajes a la persona",
 )
 
+_TOKEN_REFUSED = 190
+"""What HTTP 401 without a code of Meta's is taken for."""
+
 VERDICTS: Mapping[int, Verdict] = {
     0: _TOKEN,
     190: _TOKEN,
@@ -192,6 +195,8 @@ class Dialect:
     def verdict(self, fault: GraphFault) -> Verdict:
         """What `fault` means."""
         own = self.by_subcode.get(fault.subcode) or self.by_code.get(fault.code) if fault.named else None
+        if not fault.named and fault.status == 401:
+            own = self.by_code.get(_TOKEN_REFUSED)
         return own or _verdict(fault)
 
     def told(self, verdict: Verdict) -> str:
@@ -295,7 +300,7 @@ def _verdict(fault: GraphFault) -> Verdict:
     if fault.status == 429 or 80000 <= fault.code < 80100:
         return _CALLS
     if fault.status == 401:
-        return _TOKEN
+        return VERDICTS[_TOKEN_REFUSED]
     if fault.transient or fault.status >= 500 or fault.status < 300:
         return _SHAKY
     if fault.status < 400:

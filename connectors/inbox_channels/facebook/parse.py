@@ -44,14 +44,23 @@ class Scope(Protocol):
 
 
 def parse(envelope: Envelope, settings: Scope) -> list[Event]:
-    """Events of a body, in its order. Raises `Permanent` for what is neither a delivery nor something polled."""
+    """Events of a body, in its order.
+
+    Raises `Permanent` for what is neither a delivery nor something polled, and for a delivery of another product of the
+    app (WhatsApp): Meta takes it for delivered, so it is kept where somebody sees it.
+    """
     body = load(envelope.body)
     entries, polled = body.get("entry"), body.get("polled")
     if not isinstance(entries, list) and not isinstance(polled, list):
         raise Permanent("the body has no list of entries")
     own_id = settings.account_id if settings.platform == "instagram" else settings.page_id
     product = word(body, "object")
-    if product not in ("page", "instagram") or (own_id and product != settings.platform):
+    if product not in ("page", "instagram"):
+        raise Permanent(
+            "the delivery is of another product of the app: enter the address of that product's own channel for it, in "
+            "the app's dashboard"
+        )
+    if own_id and product != settings.platform:
         return [Ignored(reason="other_object")]
     inbox = _Inbox(
         instagram=product == "instagram",

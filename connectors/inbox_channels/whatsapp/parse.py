@@ -42,13 +42,19 @@ class Scope(Wanted, Protocol):
 
 
 def parse(envelope: Envelope, settings: Scope) -> list[Event]:
-    """Events of a webhook body, in its order. Raises `Permanent` for what is no WhatsApp envelope."""
+    """Events of a webhook body, in its order.
+
+    Raises `Permanent` for what is no WhatsApp envelope; a page's or an account's is kept where somebody sees it.
+    """
     body = load(envelope.body)
     entries = body.get("entry")
     if not isinstance(entries, list):
         raise Permanent("the body has no list of entries")
     if body.get("object", "whatsapp_business_account") != "whatsapp_business_account":
-        return [Ignored(reason="other_object")]
+        raise Permanent(
+            "the delivery is of another product of the app: enter the address of that product's own channel for it, in "
+            "the app's dashboard"
+        )
     received = envelope.received_at.astimezone(ZONE)
     events = [event for i, entry in enumerate(entries) for event in _entry(entry, f"entry[{i}]", settings, received)]
     return events or [Ignored(reason="empty")]

@@ -56,8 +56,11 @@ def test_an_envelope_with_nothing_in_it_is_counted(content: bytes) -> None:
 
 
 @pytest.mark.parametrize("name", ["whatsapp_business_account", "user", ""])
-def test_another_product_at_the_same_address_is_counted(name: str) -> None:
-    assert read(body([said("hola")], object=name)) == [Ignored(reason="other_object")]
+def test_another_product_at_the_same_address_is_parked_not_lost(name: str) -> None:
+    """Meta has been told that it was taken, and nobody else will get it."""
+    with pytest.raises(Permanent, match="another product") as caught:
+        read(body([said("hola")], object=name))
+    assert "hola" not in str(caught.value)
 
 
 def test_each_platform_takes_its_own_object_and_without_ids_both_are_taken() -> None:

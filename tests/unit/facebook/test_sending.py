@@ -321,6 +321,16 @@ async def test_an_answer_that_is_lost_leaves_it_open_and_the_echo_tells_the_tag(
     assert got.tag == "4F7K2-8.r1.1"
 
 
+@pytest.mark.parametrize("status", [401, 404, 429])
+async def test_an_answer_that_is_not_metas_names_our_own_setting(page: Place, status: int) -> None:
+    page.fake.fail("send", Fault(status=status, raw=b"<html>a proxy</html>"))
+    kind: type[EdgeError] = {401: Credentials, 404: Permanent, 429: Transient}[status]
+    with refused(kind, f"HTTP {status}") as caught:
+        await page.channel.send(answer())
+    assert "access_token" not in str(caught.error)
+    assert ("page_token" in str(caught.error)) == (status == 401)
+
+
 async def test_instagram_speaks_of_itself(account: Place) -> None:
     with refused(Permanent) as caught:
         await account.channel.send(answer(to=INES))

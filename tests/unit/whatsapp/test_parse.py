@@ -56,8 +56,10 @@ def test_an_envelope_with_nothing_in_it_is_counted() -> None:
     assert read(b'{"object":"whatsapp_business_account","entry":[]}') == [Ignored(reason="empty")]
 
 
-def test_another_product_at_the_same_address_is_counted() -> None:
-    assert read(b'{"object":"page","entry":[{"id":"1","messaging":[]}]}') == [Ignored(reason="other_object")]
+def test_another_product_at_the_same_address_is_parked_not_lost() -> None:
+    """Meta has been told that it was taken, and nobody else will get it."""
+    with pytest.raises(Permanent, match="another product"):
+        read(b'{"object":"page","entry":[{"id":"1","messaging":[]}]}')
 
 
 def test_an_escaped_and_a_plain_body_read_the_same() -> None:
