@@ -16,6 +16,12 @@ def _digits(value: str) -> str:
     return value
 
 
+def _app_id(value: str) -> str:
+    if not value:
+        raise ValueError("is missing: it is in the app's dashboard under App settings > Basic")
+    return _digits(value)
+
+
 def _page_id(value: str) -> str:
     if not value:
         raise ValueError("is missing: it is on the page under About > Page transparency, or the answer of /me/accounts")
@@ -42,8 +48,10 @@ class FacebookSettings(PluginSettings):
     account_id: Annotated[str, AfterValidator(_account_id)] = Field(
         "", validate_default=True, description="Id of the Instagram account, for that platform."
     )
-    app_id: Annotated[str, AfterValidator(_digits)] = Field(
-        "", description="Id of the app: what it sent itself is told from what was typed in the page's inbox."
+    app_id: Annotated[str, AfterValidator(_app_id)] = Field(
+        "",
+        validate_default=True,
+        description="Id of the app: its subscription is kept, and what it sent is told from what was typed elsewhere.",
     )
     webhook_of: str = Field(
         "",

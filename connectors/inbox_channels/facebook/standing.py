@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import datetime
 
 from inbox_channels._graph.client import GraphClient
 from inbox_channels._graph.reading import Json, child, word
@@ -63,23 +64,16 @@ class Standing:
         return page
 
     async def inspect(self) -> Sequence[InstanceNotice]:
-        """Token, subscription and page, each as it is now. Raises `EdgeError` when it can't look."""
+        """Token, its app, subscription and page, each as it is now. Raises `EdgeError` when it can't look."""
         now = self._context.now()
         page = await self.check()
         token = await look_at_token(self._graph, self._settings.page_token, wanted_scopes(self._settings), now)
         renewed = [replace(one, words=one.words.replace("access_token", "page_token")) for one in token.notices]
-        missing = await self._subscription.missing()
         hidden = page.get("is_published") is False
         return [
             *renewed,
-            InstanceNotice(
-                sent_at=now,
-                topic="subscription",
-                grave=bool(missing),
-                words=f"the page's subscription lacks {', '.join(missing)}: it is renewed by the next poll"
-                if missing
-                else "the page's subscription is complete",
-            ),
+            *self._app(token.app_id, now),
+            await self._subscribed(now),
             InstanceNotice(
                 sent_at=now,
                 topic="page",
@@ -87,3 +81,26 @@ class Standing:
                 words="the page is not published: nobody can write to it" if hidden else "the page is published",
             ),
         ]
+
+    def _app(self, app_id: str, now: datetime) -> Sequence[InstanceNotice]:
+        """Whether the token is the configured app's; nothing where Meta doesn't say."""
+        if not app_id:
+            return []
+        other = app_id != self._settings.app_id
+        words = (
+            "page_token was made for another app than app_id names: its subscription and echoes are not known as ours"
+        )
+        return [
+            InstanceNotice(sent_at=now, topic="app", grave=other, words=words if other else "page_token is of this app")
+        ]
+
+    async def _subscribed(self, now: datetime) -> InstanceNotice:
+        """What is missing is no matter for a person as long as polling can renew it."""
+        missing = ", ".join(await self._subscription.missing())
+        refused = bool(missing) and self._subscription.is_refused
+        words = f"the page's subscription lacks {missing}" if missing else "the page's subscription is complete"
+        if refused:
+            words += " and could not be renewed: give page_token the permission pages_manage_metadata"
+        elif missing:
+            words += ": it is renewed by the next poll"
+        return InstanceNotice(sent_at=now, topic="subscription", grave=refused, words=words)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from inbox_channels._graph.client import GraphClient
 from inbox_channels._graph.reading import Json, children, word
 from inbox_channels.facebook.settings import FacebookSettings
-from inbox_daemon.errors import Credentials, EdgeError
+from inbox_daemon.errors import Credentials, EdgeError, Permanent
 
 MESSAGES = (
     "messages",
@@ -49,6 +49,12 @@ class Subscription:
         self._graph = graph
         self._settings = settings
         self._path = f"{settings.page_id}/subscribed_apps"
+        self._is_refused = False
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether Meta refused the last renewal: then a person has to mend it."""
+        return self._is_refused
 
     async def missing(self) -> Sequence[str]:
         """Fields that should be subscribed and are not."""
@@ -60,6 +66,7 @@ class Subscription:
 
         It never raises: polling goes on without webhooks, and is what brings the messages then.
         """
+        self._is_refused = False
         try:
             missing = await self.missing()
             if not missing:
@@ -69,6 +76,7 @@ class Subscription:
                 self._path, doing="renewing the page's subscription", json={"subscribed_fields": ",".join(fields)}
             )
         except EdgeError as error:
+            self._is_refused = isinstance(error, Credentials | Permanent)
             return f"the page's subscription is in doubt: {error}"
         return f"the page's subscription lacked {', '.join(missing)} and was renewed"
 
@@ -80,4 +88,4 @@ class Subscription:
         return {name for row in rows for name in row.get("subscribed_fields") or () if isinstance(name, str)}
 
     def _is_ours(self, app: Json) -> bool:
-        return not self._settings.app_id or word(app, "id") == self._settings.app_id
+        return word(app, "id") == self._settings.app_id

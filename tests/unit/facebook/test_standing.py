@@ -70,11 +70,49 @@ async def test_inspect_tells_of_everything_that_is_not(page: Place) -> None:
     page.fake.token_data |= {"scopes": SCOPES[1:], "expires_at": soon}
     page.fake.subscribed.discard("feed")
     page.fake.published = False
+    page.fake.token_data["app_id"] = "999"
+    page.fake.fail("subscribe", Fault(code=200))
+    await page.channel.poll(None)
     grave = {one.topic: one.words for one in await page.channel.inspect() if one.grave}
-    assert set(grave) == {"token", "token_scopes", "subscription", "page"}
+    assert set(grave) == {"token", "token_scopes", "subscription", "page", "app"}
     assert "page_token" in grave["token"]
     assert "pages_manage_metadata" in grave["token_scopes"]
-    assert "feed" in grave["subscription"]
+    assert "lacks feed and could not be renewed" in grave["subscription"]
+    assert "another app" in grave["app"]
+
+
+async def test_a_subscription_that_the_daemon_will_renew_troubles_nobody(page: Place) -> None:
+    page.fake.subscribed.clear()
+    notices = {one.topic: one for one in await page.channel.inspect()}
+    assert "renewed by the next poll" in notices["subscription"].words
+    assert not notices["subscription"].grave
+    page.fake.fail("subscribe", Fault(status=503, raw=b""))
+    await page.channel.poll(None)
+    assert [one for one in await page.channel.inspect() if one.grave] == []
+    await page.channel.poll(None)
+    words = {one.topic: one.words for one in await page.channel.inspect()}["subscription"]
+    assert words == "the page's subscription is complete"
+
+
+async def test_a_refused_renewal_is_grave_until_it_succeeds(page: Place) -> None:
+    page.fake.subscribed.clear()
+    page.fake.fail("subscribe", Fault(code=200))
+    await page.channel.poll(None)
+    assert [one.topic for one in await page.channel.inspect() if one.grave] == ["subscription"]
+    await page.channel.poll(None)
+    assert [one for one in await page.channel.inspect() if one.grave] == []
+
+
+async def test_the_subscription_of_another_app_is_not_ours(page: Place) -> None:
+    """The fake's page is subscribed to another app, too, with `feed`."""
+    page.fake.subscribed.clear()
+    words = {one.topic: one.words for one in await page.channel.inspect()}["subscription"]
+    assert "feed" in words
+
+
+async def test_where_meta_does_not_say_whose_the_token_is_nothing_is_told_of_it(page: Place) -> None:
+    page.fake.token_data.pop("app_id")
+    assert "app" not in {one.topic for one in await page.channel.inspect()}
 
 
 async def test_letting_go_is_safe_at_any_time(page: Place) -> None:
@@ -121,6 +159,8 @@ def test_without_a_secret_of_its_own_nothing_is_believed(page: Place) -> None:
     [
         ({"page_id": ""}, "is missing"),
         ({"page_id": "mipagina"}, "digits only"),
+        ({"app_id": ""}, "App settings > Basic"),
+        ({"app_id": "miapp"}, "digits only"),
         ({"platform": "instagram"}, "instagram_business_account"),
         ({"platform": "twitter"}, "page"),
         ({"app_secret": Secret("")}, "is missing or empty"),
