@@ -83,7 +83,7 @@ FAULTS = (
         fault="unknown keys dropped without a word",
         scenarios=(LIES,),
         own=(
-            "redmine/test_adapter.py::test_a_dropped_reference_closes_the_issue_and_stops",
+            "redmine/test_adapter.py::test_a_dropped_reference_closes_the_issue_and_parks_the_case",
             "glpi/test_adapter.py::test_a_reference_that_a_rule_dropped_puts_the_ticket_away",
             "webhook/test_adapter.py::test_the_check_tells_each_breach",
         ),

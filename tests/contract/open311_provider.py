@@ -105,6 +105,7 @@ async def to_a_city(request: pytest.FixtureRequest) -> AsyncIterator[AdapterUnde
                 }
                 return plugin.build(plugin.settings.model_validate(settings | changes), context)
 
+            city.faults = {Fault.TOKENS}  # every creation asks one question more, which may fail, too
             yield AdapterUnderTest(
                 adapter=adapter(),
                 backstage=_Staff(city),

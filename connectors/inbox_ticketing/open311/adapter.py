@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
 
-from inbox_daemon.errors import Gone, Permanent, Uncertain
+from inbox_daemon.errors import EdgeError, Gone, Permanent, Uncertain
 from inbox_daemon.model import (
     Attachment,
     Cursor,
@@ -99,9 +99,13 @@ class Open311:
         return self._ticket(number)
 
     async def _by_token(self, token: str) -> str:
+        """The id, or nothing. The request is made: whatever keeps it from being read, nothing may say that it isn't."""
         if not token:
             return ""
-        answer = await self._calls.get(f"/tokens/{parse.path_part(token)}.json", gone=(404,))
+        try:
+            answer = await self._calls.get(f"/tokens/{parse.path_part(token)}.json", gone=(404,))
+        except EdgeError:
+            return ""
         return self._made(answer, "service_request_id") if answer.status == 200 else ""
 
     async def append(self, ticket: Ticket, entry: Entry) -> Written:
@@ -164,9 +168,10 @@ class Open311:
         return Written(ticket=self._ticket(ticket.id, after), entry=EntryId(made), reopened=reopened)
 
     async def _read_back(self, ticket: TicketId, before: parse.Request) -> parse.Request:
+        """The request after the update, which is made: where it can't be read, it is told as it was before."""
         try:
             return await self._reader.request(ticket)
-        except Gone:
+        except EdgeError:
             return before
 
     async def _post(

@@ -51,6 +51,10 @@ class Open311Settings(PluginSettings):
     files_are_public: bool = Field(
         default=False, description="Links to citizens' files may stand where anybody reads them; else none are written."
     )
+    share_address: bool = Field(
+        default=False,
+        description="Citizens' proven e-mail addresses are passed on, as email.",
+    )
     max_description_chars: int = Field(default=4000, ge=500, description="Longest description that is taken whole.")
     closed: Literal["append", "new"] = Field(
         default="append", description="A citizen writes to a closed request: append and reopen it, or open a new one."

@@ -119,16 +119,18 @@ class Redmine:
         return self._as_ticket(made, is_open=True)
 
     async def _put_away(self, made: parse.Issue) -> None:
-        """Nobody could find this issue again: it is closed, so that the mended instance opens the only one."""
+        """Nobody could find this issue again: it is closed, and the case waits in sight: no try makes another."""
         try:
             status = await self._reader.status_id(self._settings.closed_status)
             await self._rest.change(f"/issues/{made.id}.json", {"issue": {"status_id": status}})
         except EdgeError:
             pass  # what follows is the reason, and says what to mend
-        raise Credentials(
-            f"{self._context.instance}: Redmine dropped the reference of issue {made.id}. Use the custom field number "
-            f"{self._settings.reference_field} in project {self._settings.project!r} and tracker "
-            f"{self._settings.tracker!r}, visible to and editable by the role of {self._settings.account!r}"
+        raise Permanent(
+            f"{self._context.instance}: Redmine dropped the reference of issue {made.id}. Close that one. Use the "
+            f"custom field number {self._settings.reference_field} in project {self._settings.project!r} and tracker "
+            f"{self._settings.tracker!r}, visible to and editable by the role of {self._settings.account!r}; then try "
+            "the case again",
+            told="el sistema abrió el caso sin su referencia, y nadie podría encontrarlo",
         )
 
     async def append(self, ticket: Ticket, entry: Entry) -> Written:
@@ -191,23 +193,28 @@ class Redmine:
         found = parse.entry_of(after, key, me)
         if not isinstance(found, parse.Journal):
             known = {one.id for one in issue.journals}
-            cut = any(one.user == me and one.notes and one.id not in known for one in after.journals)
-            raise Credentials(
-                f"{self._context.instance}: Redmine took a note into issue {issue.id} and "
-                + (
-                    "kept a part of it. Convert its database (MySQL, MariaDB) to utf8mb4"
-                    if cut
-                    else f"did not keep it. Give the role of {self._settings.account!r} the permission Add notes"
-                )
-            )
+            raise self._not_kept(issue, [one for one in after.journals if one.user == me and one.id not in known])
         if private and found.private is not True:
-            raise Credentials(
-                f"{self._context.instance}: a private note in issue {issue.id} became public. Give the role of "
-                f"{self._settings.account!r} the permission Set notes as private"
+            raise Permanent(
+                f"{self._context.instance}: a private note in issue {issue.id} became public. Make it private. Give "
+                f"the role of {self._settings.account!r} the permission Set notes as private",
+                told="la nota quedó a la vista de todos los que ven el caso",
             )
         if ended and not now.open:  # the workflow leaves it out
             self._context.log.warning("redmine.not_reopened", issue=issue.id, status=self._settings.open_status)
         return Written(ticket=now, entry=EntryId(str(found.id)), reopened=ended and now.open)
+
+    def _not_kept(self, issue: parse.Issue, made: Sequence[parse.Journal]) -> EdgeError:
+        """What is wrong with a change that left `made`, and no note as it was sent. Where anything of it stands (a part
+        of the note, a file, a status), another try would add that once more."""
+        where = f"{self._context.instance}: Redmine took a note into issue {issue.id} and"
+        if any(one.notes for one in made):
+            return Permanent(
+                f"{where} kept a part of it. Convert its database (MySQL, MariaDB) to utf8mb4",
+                told="el sistema guardó solo una parte del texto",
+            )
+        words = f"{where} did not keep it. Give the role of {self._settings.account!r} the permission Add notes"
+        return Permanent(words, told="el sistema no guardó el texto") if made else Credentials(words)
 
     async def _put(self, issue: parse.Issue, change: dict[str, object]) -> None:
         where = self._context.instance

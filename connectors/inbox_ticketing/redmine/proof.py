@@ -39,7 +39,7 @@ async def prove(adapter: TicketingAdapter, settings: RedmineSettings, reader: Re
     await _found_again(adapter, settings, reference, context)
     key = MessageKey(f"{reference}.n2")
     if await adapter.find_entry(ticket, key) is None:
-        await adapter.note(ticket, _entry(key, context))
+        await _note(adapter, ticket, key, context)
     await _words_kept(adapter, reader, ticket, key, context)
     await _put_away(adapter, ticket, settings, context)
 
@@ -92,6 +92,14 @@ async def _open(adapter: TicketingAdapter, reference: Reference, context: Contex
     first = _entry(MessageKey(f"{reference}.n1"), context)
     case = CaseNumber(reference)
     return await adapter.open_ticket(Draft(reference=reference, case_number=case, subject=SUBJECT, first=first))
+
+
+async def _note(adapter: TicketingAdapter, ticket: Ticket, key: MessageKey, context: Context) -> None:
+    """What is wrong with this note would be wrong with everybody's: nothing is to be written before it is mended."""
+    try:
+        await adapter.note(ticket, _entry(key, context))
+    except Permanent as error:
+        raise Credentials(str(error)) from error
 
 
 async def _found_again(

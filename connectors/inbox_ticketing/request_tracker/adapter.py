@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from email.errors import HeaderParseError
 from urllib.parse import urlsplit
@@ -94,7 +95,7 @@ class RequestTracker:
             "ContentType": "text/plain",
             "CustomFields": {settings.reference_field: draft.reference},
         }
-        if requestor := draft.first.reply_address or settings.requestor_fallback:
+        if requestor := parse.address_of(draft.first) or settings.requestor_fallback:
             body["Requestor"] = requestor
         answer = await self._rest.send("POST", "/ticket", body)
         number = str(answer.json.get("id", "")) if isinstance(answer.json, dict) else ""
@@ -110,12 +111,14 @@ class RequestTracker:
             return  # created; whether the reference stuck is seen by the next check
         if reference in row.references:
             return
-        # Nobody could find this ticket again. It is put away, so that the mended instance opens the only one.
-        await self._put_status(number, self._settings.closed_status)
-        raise Credentials(
-            f"{self._context.instance}: Request Tracker dropped the reference of ticket {number} (now closed). "
+        # Nobody could find this ticket again: it is closed, and the case waits in sight, so that no try makes another.
+        with suppress(EdgeError):  # whatever comes of it, the ticket is there: nothing may say that it is not
+            await self._put_status(number, self._settings.closed_status)
+        raise Permanent(
+            f"{self._context.instance}: Request Tracker dropped the reference of ticket {number}. Close that one. "
             f"Apply the custom field {self._settings.reference_field!r} to queue {self._settings.queue!r} and give "
-            f"{self._settings.account!r} the rights SeeCustomField and ModifyCustomField"
+            f"{self._settings.account!r} the rights SeeCustomField and ModifyCustomField; then try the case again",
+            told="el sistema abrió el caso sin su referencia, y nadie podría encontrarlo",
         )
 
     async def append(self, ticket: Ticket, entry: Entry) -> Written:
@@ -218,7 +221,7 @@ class RequestTracker:
         query = f"CF.{{{field}}} = {parse.quote(reference)} AND EffectiveId > 0"
         params = {"query": query, "fields": "Status,EffectiveId,CustomFields", "per_page": "100"}
         answer = await self._rest.get("/tickets", params)
-        rows = [row for row in map(self._reader.as_row, self._items(answer)) if reference in row.references]
+        rows = self._bearing(reference, [self._reader.as_row(item) for item in self._items(answer)])
         targets: dict[str, parse.Row] = {}
         for row in rows:
             final = row if row.effective == row.id else await self._reader.row(row.effective)
@@ -230,6 +233,24 @@ class RequestTracker:
                 f"{self._context.instance}: tickets {numbers} carry the reference {reference}. Merge them in RT"
             )
         return next((self._ticket(row.id, row) for row in targets.values()), None)
+
+    def _bearing(self, reference: Reference, rows: Sequence[parse.Row]) -> list[parse.Row]:
+        """Those of `rows` with exactly `reference`; some databases take no heed of capitals. Any other row means that
+        RT did not search as it was asked to: who knows what it left out, so it is never "not there"."""
+        wanted, field, where = reference.casefold(), self._settings.reference_field, self._context.instance
+        others = [row for row in rows if wanted not in {one.casefold() for one in row.references}]
+        if any(row.references for row in others):
+            raise Credentials(
+                f"{where}: Request Tracker's search by {field!r} finds other tickets, too. Apply the custom field to "
+                f"queue {self._settings.queue!r}, under this very name"
+            )
+        if others:  # one that an agent moved, mostly: the others of the destination need not wait for it
+            numbers = ", ".join(row.id for row in others[:5])
+            raise Permanent(
+                f"{where}: ticket {numbers} is found by {field!r} and does not show it. Apply the custom field to its "
+                f"queue, too, and give {self._settings.account!r} SeeCustomField there"
+            )
+        return [row for row in rows if reference in row.references]
 
     async def find_entry(self, ticket: Ticket, key: MessageKey) -> Written | None:
         """Search the texts of one ticket (merged ones included) for the marker; one request, whatever its length."""

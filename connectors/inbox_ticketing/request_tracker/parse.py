@@ -23,6 +23,7 @@ MAX_SUBJECT_BYTES = 200
 
 _AUTOMATIC = frozenset({"x-autoreply", "x-autorespond", "x-auto-response-suppress", "list-id"})
 _OUR_MESSAGE_ID = re.compile(r"^inbox\.(?P<key>[^@\s]+)@")
+_ADDRESS = re.compile(r"[^\s@,;:<>()\[\]\\\"]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,6 +93,11 @@ def file_type(file: StoredFile) -> str:
 def message_id(key: MessageKey, domain: str) -> str:
     """The deterministic Message-ID of a mail to the gate, without angle brackets, as RT stores it."""
     return f"inbox.{key}@{domain}"
+
+
+def address_of(entry: Entry) -> str:
+    """The author's address, if it is a single plain one: RT takes any words for a requestor, and makes a user of them."""
+    return entry.reply_address if _ADDRESS.fullmatch(entry.reply_address) else ""
 
 
 def gate_mail(entry: Entry, *, ticket: str, domain: str) -> str:

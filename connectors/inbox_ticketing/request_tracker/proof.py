@@ -32,8 +32,10 @@ async def prove(
     key = MessageKey(f"PRUEBA-{context.instance}.n1")
     try:
         ticket = await adapter.find(reference)
-    except Permanent:  # two nodes made their first check at once: found, which is all that is asked
-        return
+    except Permanent as error:
+        if f"carry the reference {reference}" not in str(error):
+            raise
+        return  # two nodes made their first check at once: found, which is all that is asked
     if ticket is None:
         await _write(reference, key, settings, rest)
         ticket = await adapter.find(reference)

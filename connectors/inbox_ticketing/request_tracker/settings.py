@@ -36,6 +36,10 @@ class RequestTrackerSettings(PluginSettings):
     requestor_fallback: str = Field(
         default="", description="Requestor of tickets of citizens whose address is unknown or not granted; empty: none."
     )
+    share_address: bool = Field(
+        default=False,
+        description="Citizens' proven e-mail addresses become requestors, and authors through the mail gate.",
+    )
     mail_gate_url: BaseUrl | None = Field(
         default=None,
         description="The mail gate (…/REST/1.0/NoAuth/mail-gateway). Makes the citizen the author of what they add.",

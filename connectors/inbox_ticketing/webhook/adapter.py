@@ -32,7 +32,7 @@ from inbox_daemon.model import (
 from inbox_daemon.plugins import Capabilities, Context, Secret, WebhookRequest, read_stored
 from inbox_ticketing.webhook import events, parse, signing
 from inbox_ticketing.webhook.calls import Calls
-from inbox_ticketing.webhook.proof import prove
+from inbox_ticketing.webhook.proof import prove, unfiltered
 from inbox_ticketing.webhook.settings import WebhookSettings
 
 CAPABILITIES = Capabilities(
@@ -159,11 +159,12 @@ class Webhook:
     # ------------------------------------------------------------ looking up
 
     async def find(self, reference: Reference) -> Ticket | None:
-        """See `TicketingAdapter.find`."""
+        """See `TicketingAdapter.find`. A ticket with another reference means that the receiver does not filter: who
+        knows what it left out, so it is never "not there"."""
         found = await self._ask("ticket", reference=reference)
-        rows = {
-            row.id: row for row in found.tickets if reference in row.references and row.state is not TicketState.DELETED
-        }
+        if any(reference not in row.references for row in found.tickets):
+            raise unfiltered(self._name, "ticket by its reference")
+        rows = {row.id: row for row in found.tickets if row.state is not TicketState.DELETED}
         if len(rows) > 1:
             numbers = ", ".join(sorted(row.number for row in rows.values()))
             raise Permanent(f"{self._name}: tickets {numbers} carry the reference {reference}. Merge them there")
@@ -172,6 +173,8 @@ class Webhook:
     async def find_entry(self, ticket: Ticket, key: MessageKey) -> Written | None:
         """See `TicketingAdapter.find_entry`. The ticket that it stands in comes along in the same answer."""
         found = await self._ask("entry", ticket=ticket.id, key=key)
+        if any(one.key != key for one in found.entries):
+            raise unfiltered(self._name, "entry by its key")
         mine = parse.ours(found.entries, key)
         if found.unread and not mine:
             raise Uncertain(f"{self._name}: the answer to a look-up has entries that make no sense")

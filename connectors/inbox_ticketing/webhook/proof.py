@@ -29,8 +29,10 @@ async def prove(adapter: TicketingAdapter, settings: WebhookSettings, calls: Cal
     reference = Reference(f"PRUEBA-{context.instance}")
     try:
         ticket = await adapter.find(reference)
-    except Permanent:  # two nodes made their first check at once: found, which is all that is asked
-        return
+    except Permanent as error:
+        if f"carry the reference {reference}" not in str(error):
+            raise
+        return  # two nodes made their first check at once: found, which is all that is asked
     if ticket is None:
         ticket = await _write(adapter, reference, settings, calls, context)
     if settings.keeps_ids:
@@ -62,11 +64,15 @@ async def _filters(calls: Calls, context: Context) -> None:
     tickets = await calls.ask("ticket", reference=f"NADIE-{nobody}")
     entries = await calls.ask("entry", key=f"NADIE-{nobody}.m1")
     if tickets.tickets or entries.entries:
-        what = "ticket by its reference" if tickets.tickets else "entry by its key"
-        raise Credentials(
-            f"{context.instance}: the look-up of a {what} answers others, too: it does not filter. "
-            "Have `ask=ticket` answer only tickets with exactly that reference, `ask=entry` only that entry"
-        )
+        raise unfiltered(context.instance, "ticket by its reference" if tickets.tickets else "entry by its key")
+
+
+def unfiltered(instance: str, what: str) -> Credentials:
+    """The receiver answered something else than was asked for; `what` says what that was."""
+    return Credentials(
+        f"{instance}: the look-up of a {what} answers others, too: it does not filter. "
+        "Have `ask=ticket` answer only tickets with exactly that reference, `ask=entry` only that entry"
+    )
 
 
 async def _write(

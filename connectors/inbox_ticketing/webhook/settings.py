@@ -34,6 +34,10 @@ class WebhookSettings(PluginSettings):
         default=(), max_length=4, description="whsec_ secrets that the receiver signs with; empty: `secrets`."
     )
     queue: Name = Field(default="", description="The receiver's word for where tickets go; empty: it knows.")
+    share_address: bool = Field(
+        default=False,
+        description="Citizens' proven e-mail addresses are passed on, as reply_address.",
+    )
     closed: Literal["append", "new"] = Field(
         default="append", description="A citizen writes to a closed ticket: append and reopen it, or open a new one."
     )

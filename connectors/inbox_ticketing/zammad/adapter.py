@@ -103,13 +103,14 @@ class Zammad:
         return self._ticket(row)
 
     async def _put_away(self, row: parse.Row) -> None:
-        """Nobody could find this ticket again: it is closed, so that the mended instance opens the only one."""
+        """Nobody could find this ticket again: it is closed, and the case waits in sight: no try makes another."""
         field = self._settings.reference_field
         with suppress(EdgeError):  # whatever comes of it, the ticket is there: nothing may say that it is not
             await self._rest.send("PUT", f"/tickets/{row.id}", {"state": self._settings.closed_state})
-        raise Credentials(
+        raise Permanent(
             f"{self._context.instance}: Zammad dropped the reference of ticket {row.number}. Close that one. "
-            f"Attribute {field!r} is not there. {MAKE_ATTRIBUTE}"
+            f"Attribute {field!r} is not there. {MAKE_ATTRIBUTE}; then try the case again",
+            told="el sistema abrió el caso sin su referencia, y nadie podría encontrarlo",
         )
 
     async def append(self, ticket: Ticket, entry: Entry) -> Written:

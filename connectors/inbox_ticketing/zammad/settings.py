@@ -44,6 +44,10 @@ class ZammadSettings(PluginSettings):
         default="",
         description="Login or address of one customer for all citizens without an address; empty: one customer a case.",
     )
+    share_address: bool = Field(
+        default=False,
+        description="Citizens' proven e-mail addresses are passed on: Zammad's customers have them.",
+    )
     article_type: Literal["web", "phone", "note"] = Field(
         default="web", description="Type of citizens' articles. Zammad's service levels do not count notes."
     )

@@ -17,8 +17,10 @@ _ADDRESS = re.compile(r"^[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)
 
 
 def title_of(draft: Draft) -> str:
-    """The title of a ticket: one line that fits."""
-    return texts.cut_bytes(texts.one_line(draft.subject), MAX_SUBJECT_BYTES) or texts.NO_SUBJECT
+    """The title of a ticket: one line that fits, with the case number that the citizen knows in front. The attribute
+    with the reference stands on no screen of Zammad's."""
+    subject = texts.one_line(draft.subject) or texts.NO_SUBJECT
+    return texts.cut_bytes(f"[{texts.one_line(draft.case_number)}] {subject}", MAX_SUBJECT_BYTES)
 
 
 def tags_of(draft: Draft) -> str:

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from pydantic import ValidationError
@@ -13,19 +14,35 @@ from pydantic import ValidationError
 from contract.open311_provider import KEY
 from contract.ticketing_words import draft, entry, reference, stored
 from inbox_daemon.errors import Credentials, EdgeError, Gone, Permanent, Transient, Uncertain
-from inbox_daemon.model import Attachment, EntryId, MessageKey, TicketId, TicketState
+from inbox_daemon.model import Attachment, EntryId, MessageKey, Reference, TicketId, TicketState
 from inbox_daemon.plugins import Secret, TicketingAdapter
 from inbox_ticketing.open311 import plugin
 from support.contexts import lend_context
+from support.fault_proxy import Fault as Network
+from support.fault_proxy import FaultProxy
 from support.open311_fake import City, Fault
 from support.open311_fake_http import serve_city
 
 Build = Callable[..., TicketingAdapter]
+UNREAD = [Network.BUSY_503, Network.SLOW_DOWN_429, Network.RESET_ON_ACCEPT, Network.EXPIRED_401]
 
 
 @pytest.fixture
-async def endpoint() -> AsyncIterator[tuple[City, Build]]:
-    async with serve_city(KEY) as (url, city), lend_context("ciudad-311") as context:
+async def served() -> AsyncIterator[tuple[str, City]]:
+    async with serve_city(KEY) as made:
+        yield made
+
+
+@pytest.fixture
+async def proxy(served: tuple[str, City]) -> AsyncIterator[FaultProxy]:
+    async with FaultProxy("127.0.0.1", urlsplit(served[0]).port or 0) as made:
+        yield made
+
+
+@pytest.fixture
+async def endpoint(served: tuple[str, City]) -> AsyncIterator[tuple[City, Build]]:
+    url, city = served
+    async with lend_context("ciudad-311") as context:
 
         def build(**changes: Any) -> TicketingAdapter:
             own = {"url": f"{url}/v2", "api_key": Secret(KEY), "reads_need_key": True, "service_code": "atencion"}
@@ -43,6 +60,27 @@ async def test_the_check_leaves_one_closed_request_and_then_only_reads(endpoint:
     assert request.status == "closed"
     assert 3500 < len(request.description) <= 4000
     assert len(city.updates) == 2
+
+
+async def test_a_refused_look_up_is_no_passed_check(
+    endpoint: tuple[City, Build], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    adapter = endpoint[1]()
+
+    async def refused(case: Reference) -> None:
+        raise Permanent("a proxy before it refuses the look-up (406)")
+
+    monkeypatch.setattr(adapter, "find", refused)
+    with pytest.raises(Permanent, match="406"):
+        await adapter.check()
+
+
+async def test_two_proofs_of_two_nodes_that_checked_at_once_are_proof_enough(endpoint: tuple[City, Build]) -> None:
+    adapter = endpoint[1]()
+    for _ in range(2):
+        await adapter.open_ticket(draft(Reference("PRUEBA-ciudad-311")))
+    assert len(endpoint[0].requests) == 2
+    await adapter.check()
 
 
 @pytest.mark.parametrize(
@@ -88,6 +126,41 @@ async def test_a_request_without_an_id_is_found_by_its_text(endpoint: tuple[City
     ticket = await adapter.find(case)
     assert ticket is not None
     assert ticket.id == str(city.requests[0].number)
+
+
+@pytest.mark.parametrize("fault", UNREAD)
+async def test_whatever_comes_of_a_token_nothing_says_that_no_request_was_made(
+    endpoint: tuple[City, Build], proxy: FaultProxy, fault: Network
+) -> None:
+    city, build = endpoint
+    city.faults, case = {Fault.TOKENS}, reference()
+    adapter = build(url=f"{proxy.url}/v2")
+    proxy.once(fault, lambda method, path: "/tokens/" in path)
+    with pytest.raises(Uncertain):
+        await adapter.open_ticket(draft(case))
+    assert proxy.seen[fault] == 1
+    ticket = await adapter.find(case)
+    assert ticket is not None
+    assert [str(one.number) for one in city.requests] == [ticket.id]
+
+
+@pytest.mark.parametrize("fault", UNREAD)
+async def test_an_update_of_a_closed_request_is_told_as_made_whatever_comes_of_reading_it_back(
+    endpoint: tuple[City, Build], proxy: FaultProxy, fault: Network
+) -> None:
+    city, build = endpoint
+    case, written = reference(), list[str]()
+    ticket = await build().open_ticket(draft(case))
+    city.requests[0].status = "closed"
+
+    def after_write(method: str, path: str) -> bool:
+        written.extend([path] if method == "POST" else [])
+        return bool(written) and method == "GET"
+
+    proxy.once(fault, after_write)
+    told = await build(url=f"{proxy.url}/v2").append(ticket, entry(case, 2))
+    assert proxy.seen[fault] == 1
+    assert [told.entry] == [str(one.number) for one in city.updates]
 
 
 @pytest.mark.parametrize("fault", [Fault.SAYS_NO_ID, Fault.DONE_AND_404])

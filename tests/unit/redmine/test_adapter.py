@@ -120,9 +120,11 @@ async def test_a_filter_that_is_ignored_is_never_an_absence_nor_a_match(redmine:
         await adapter.find(reference())
 
 
-async def test_a_dropped_reference_closes_the_issue_and_stops(redmine: Redmine) -> None:
-    with pytest.raises(Credentials, match="dropped the reference"):
+async def test_a_dropped_reference_closes_the_issue_and_parks_the_case(redmine: Redmine) -> None:
+    """Anything that lets the step be tried again would make another issue each time."""
+    with pytest.raises(Permanent, match="dropped the reference") as parked:
         await redmine.adapter(reference_field=2).open_ticket(draft(reference()))
+    assert parked.value.told
     [issue] = redmine.state.issues.values()
     assert issue.status == 5
 
@@ -135,11 +137,26 @@ async def test_a_note_that_was_taken_and_not_kept_stops(redmine: Redmine) -> Non
         await redmine.adapter().append(ticket, entry(case, 2))
 
 
-async def test_a_note_that_became_public_stops(redmine: Redmine) -> None:
+async def test_what_stands_in_part_is_parked_and_not_added_again(redmine: Redmine, tmp_path: Path) -> None:
+    case, adapter = reference(), redmine.adapter()
+    ticket = await adapter.open_ticket(draft(case))
+    redmine.state.cuts_emoji = True
+    with pytest.raises(Permanent, match="utf8mb4") as parked:
+        await adapter.append(ticket, entry(case, 2, "Gracias 😀 chau"))
+    assert parked.value.told
+    redmine.state.users["inbox"].adds_notes = False
+    with pytest.raises(Permanent, match="Add notes") as parked:
+        await adapter.attach(ticket, entry(case, 3), stored(tmp_path, "a.pdf", "application/pdf", b"%PDF"))
+    assert parked.value.told
+    assert await redmine.agents.files(ticket.id) == {"a.pdf": b"%PDF"}, "the file stands"
+
+
+async def test_a_note_that_became_public_is_parked(redmine: Redmine) -> None:
+    """Tried again it would stand there in public once more."""
     case = reference()
     ticket = await redmine.adapter().open_ticket(draft(case))
     redmine.state.users["inbox"].sets_private = False
-    with pytest.raises(Credentials, match="private"):
+    with pytest.raises(Permanent, match="Make it private"):
         await redmine.adapter().note(ticket, entry(case, 2))
     assert await redmine.adapter().find_entry(ticket, MessageKey(f"{case}.m2")) is not None, "not written again"
 

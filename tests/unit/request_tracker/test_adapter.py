@@ -9,6 +9,7 @@ import tomllib
 from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass, replace
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from pydantic import ValidationError
@@ -17,10 +18,11 @@ from contract.request_tracker_backstage import RtBackstage, rt_backstage
 from contract.ticketing_model import AgentFile
 from contract.ticketing_words import draft, entry, reference
 from inbox_daemon.errors import Credentials, Gone, Permanent, Transient, Uncertain
-from inbox_daemon.model import Cursor, TicketId, TicketState
+from inbox_daemon.model import Cursor, Reference, TicketId, TicketState
 from inbox_daemon.plugins import Context, Secret, WebhookRequest
 from inbox_ticketing.request_tracker import plugin
 from support.contexts import lend_context
+from support.fault_proxy import Fault, FaultProxy
 from support.rt_fake import RtState, User
 from support.rt_fake_http import serve_fake_rt
 
@@ -81,11 +83,73 @@ async def test_a_field_taken_off_the_queue_does_not_look_like_not_there_yet(rt: 
     adapter, case = rt.adapter(), reference()
     await adapter.check()
     rt.state.queues["Atencion"] = ()
-    with pytest.raises(Credentials, match="InboxReference"):
+    with pytest.raises(Permanent, match="InboxReference") as parked:  # no try makes another
         await adapter.open_ticket(draft(case))
+    assert parked.value.told
     assert rt.state.tickets[2].status == "resolved"
     with pytest.raises(Credentials, match="InboxReference"):
         await adapter.check()
+
+
+async def test_a_refused_look_up_is_no_passed_check(rt: Rt, monkeypatch: pytest.MonkeyPatch) -> None:
+    adapter = rt.adapter()
+
+    async def refused(case: Reference) -> None:
+        raise Permanent("a proxy before it refuses the look-up (406)")
+
+    monkeypatch.setattr(adapter, "find", refused)
+    with pytest.raises(Permanent, match="406"):
+        await adapter.check()
+
+
+async def test_two_proofs_of_two_nodes_that_checked_at_once_are_proof_enough(rt: Rt) -> None:
+    adapter = rt.adapter()
+    for _ in range(2):
+        await adapter.open_ticket(draft(Reference("PRUEBA-salud-rt")))
+    await adapter.check()
+
+
+@pytest.mark.parametrize("fault", [Fault.SLOW_DOWN_429, Fault.BUSY_503, Fault.RESET_ON_ACCEPT, Fault.EXPIRED_401])
+async def test_a_ticket_without_its_reference_is_told_as_made_also_where_it_cannot_be_closed(
+    rt: Rt, fault: Fault
+) -> None:
+    """ "Surely nothing done" would make another such ticket at every try."""
+    rt.state.queues["Atencion"] = ()
+    async with FaultProxy("127.0.0.1", urlsplit(rt.url).port or 0) as proxy:
+        proxy.once(fault, lambda method, path: method == "PUT")
+        with pytest.raises(Permanent, match="dropped the reference of ticket 1"):
+            await rt.adapter(url=proxy.url).open_ticket(draft(reference()))
+        assert proxy.seen[fault] == 1
+
+
+async def test_a_search_that_finds_others_is_never_an_absence(rt: Rt, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A list of everything is cut at a hundred: what was asked for may stand behind that."""
+    adapter, case = rt.adapter(), reference()
+    await adapter.open_ticket(draft(reference()))
+    await adapter.open_ticket(draft(case))
+    monkeypatch.setattr(RtState, "search", lambda state, user, clauses, merged_too: iter(state.tickets.values()))
+    for one in (reference(), case):
+        with pytest.raises(Credentials, match="finds other tickets"):
+            await adapter.find(one)
+
+
+async def test_a_ticket_in_a_queue_without_the_field_stops_its_case_only(rt: Rt) -> None:
+    adapter, case = rt.adapter(), reference()
+    ticket = await adapter.open_ticket(draft(case))
+    rt.state.queues["Otra"] = ()
+    rt.state.tickets[int(ticket.id)].queue = "Otra"
+    rt.state.users["inbox"] = replace(rt.state.users["inbox"], queues=frozenset({"Atencion", "Otra"}))
+    with pytest.raises(Permanent, match=f"ticket {ticket.id} is found by 'InboxReference'"):
+        await adapter.find(case)
+    assert await adapter.find(reference()) is None
+
+
+async def test_a_reference_is_compared_letter_by_letter(rt: Rt, monkeypatch: pytest.MonkeyPatch) -> None:
+    adapter, case = rt.adapter(), reference()
+    await adapter.open_ticket(draft(case))
+    monkeypatch.setattr(RtState, "search", lambda state, user, clauses, merged_too: iter(state.tickets.values()))
+    assert await adapter.find(Reference(case.lower())) is None
+    assert await adapter.find(case) is not None
 
 
 async def test_the_requestor_is_the_granted_address_or_the_fallback_or_nobody(rt: Rt) -> None:

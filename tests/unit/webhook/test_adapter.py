@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from contract.ticketing_words import draft, entry, reference, stored
 from contract.webhook_provider import OLD_SECRET, SECRET, WRONG_SECRET, hint
 from inbox_daemon.errors import Credentials, EdgeError, Gone, Permanent, SettingsError, Transient, Uncertain
-from inbox_daemon.model import Attachment, EntryId, MessageKey, TicketId, TicketState
+from inbox_daemon.model import Attachment, EntryId, MessageKey, Reference, TicketId, TicketState
 from inbox_daemon.plugins import Secret, TicketingAdapter, WebhookRequest
 from inbox_ticketing.webhook import plugin
 from support.contexts import lend_context
@@ -46,6 +46,28 @@ async def test_the_check_leaves_one_closed_test_ticket_and_then_only_reads(recei
     assert case.test
     assert case.state == "closed"
     assert case.references == ["PRUEBA-obras-webhook"]
+
+
+async def test_a_refused_look_up_is_no_passed_check(
+    receiver: tuple[Office, Build], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    adapter = receiver[1](keeps_ids=False)
+
+    async def refused(case: Reference) -> None:
+        raise Permanent("a proxy before it refuses the look-up (406)")
+
+    monkeypatch.setattr(adapter, "find", refused)
+    with pytest.raises(Permanent, match="406"):
+        await adapter.check()
+
+
+async def test_two_proofs_of_two_nodes_that_checked_at_once_are_proof_enough(receiver: tuple[Office, Build]) -> None:
+    adapter = receiver[1](keeps_ids=False)
+    receiver[0].breaches = {Breach.FORGETS_IDS}
+    for _ in range(2):
+        await adapter.open_ticket(draft(Reference("PRUEBA-obras-webhook")))
+    assert len(receiver[0].cases) == 2
+    await adapter.check()
 
 
 @pytest.mark.parametrize(
@@ -150,14 +172,16 @@ async def test_more_than_one_match_is_refused(receiver: tuple[Office, Build]) ->
         await adapter.find(other)
 
 
-async def test_a_look_up_that_finds_everything_makes_nobody_elses_ticket_ours(receiver: tuple[Office, Build]) -> None:
+async def test_a_look_up_that_finds_everything_is_neither_ours_nor_an_absence(receiver: tuple[Office, Build]) -> None:
     office, build = receiver
     adapter, case = build(), reference()
     ticket = await adapter.open_ticket(draft(case))
     office.breaches = {Breach.FINDS_EVERYTHING}
-    assert await adapter.find(reference()) is None
-    assert await adapter.find(case) == ticket
-    assert await adapter.find_entry(ticket, MessageKey(f"{case}.m9")) is None
+    await adapter.append(ticket, entry(case, 2))
+    await adapter.open_ticket(draft(reference()))
+    for call in (adapter.find(reference()), adapter.find(case), adapter.find_entry(ticket, MessageKey(f"{case}.m9"))):
+        with pytest.raises(Credentials, match="does not filter"):  # who knows what was left out
+            await call
 
 
 async def test_slow_down_is_provably_nothing(receiver: tuple[Office, Build]) -> None:

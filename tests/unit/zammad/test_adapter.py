@@ -15,7 +15,7 @@ import pytest
 
 from contract.ticketing_words import draft, entry, reference, stored
 from inbox_daemon.errors import Credentials, Gone, Permanent, Transient, Uncertain
-from inbox_daemon.model import Attachment, MessageKey, Reference, TicketState
+from inbox_daemon.model import Attachment, CaseNumber, MessageKey, Reference, TicketState
 from inbox_daemon.plugins import Answer, Secret, WebhookRequest
 from inbox_ticketing.zammad import plugin, rest
 from support.zammad_bench import Zammad
@@ -71,8 +71,9 @@ async def test_an_attribute_taken_away_does_not_look_like_not_there_yet(zammad: 
     for call in (adapter.check(), adapter.find(case)):
         with pytest.raises(Credentials, match="inbox_reference"):
             await call
-    with pytest.raises(Credentials, match="inbox_reference"):
+    with pytest.raises(Permanent, match="inbox_reference") as parked:  # no try makes another
         await adapter.open_ticket(draft(case))
+    assert parked.value.told
     assert [one.state for one in zammad.state.tickets.values()] == ["closed", "closed"]
 
 
@@ -94,7 +95,7 @@ async def test_a_reference_is_compared_letter_by_letter(zammad: Zammad) -> None:
 
 async def test_a_ticket_without_its_reference_that_cannot_be_closed_is_told_as_what_it_is(zammad: Zammad) -> None:
     zammad.state.attributes = ()
-    with pytest.raises(Credentials, match="dropped the reference of ticket 10080"):
+    with pytest.raises(Permanent, match="dropped the reference of ticket 10080"):
         await zammad.adapter(closed_state="terminado").open_ticket(draft(reference()))
 
 
@@ -239,6 +240,20 @@ async def test_a_ticket_moved_where_we_may_only_read_does_not_stop_the_others(za
             await call
         assert gone.value.reason == "moved"
     assert (await adapter.entry(ticket.id, made)).public
+
+
+async def test_the_case_number_stands_where_agents_look(zammad: Zammad) -> None:
+    adapter = zammad.adapter()
+    one = replace(draft(reference()), case_number=CaseNumber("PA95A-3"), subject="No hay luz\nen la plaza")
+    for given, title in (
+        (one, "[PA95A-3] No hay luz en la plaza"),
+        (replace(one, subject=" "), "[PA95A-3] (sin asunto)"),
+    ):
+        kept = zammad.kept(await adapter.open_ticket(replace(given, reference=reference())))
+        assert kept.title.startswith(title)
+    long = zammad.kept(await adapter.open_ticket(replace(one, reference=reference(), subject="ñ" * 300)))
+    assert long.title.startswith("[PA95A-3] ñ")
+    assert len(long.title.encode()) <= 240
 
 
 async def test_the_channel_is_a_tag_where_tags_are_allowed(zammad: Zammad) -> None:
