@@ -28,7 +28,7 @@ from inbox_daemon.pipeline.reporting import Reporting
 from inbox_daemon.pipeline.rereading import Rereading
 from inbox_daemon.pipeline.texts import Texts
 from inbox_daemon.plugins import Channel, Inspecting, Notifying, Polled, Replying, TicketingAdapter
-from inbox_daemon.registry import ChannelInstance, Instances
+from inbox_daemon.registry import ChannelInstance, DestinationInstance, Instances
 from inbox_daemon.retry import Policy
 from inbox_daemon.settings import Settings
 from inbox_daemon.store.database import Database
@@ -102,17 +102,22 @@ def reporting_of(settings: Settings) -> Reporting:
     )
 
 
-def dispatchers(shop: Shop, installation: str, link: Callable[[StoredFile], str]) -> dict[InstanceId, Lane]:
-    """The lane of each destination; `installation` is the tag of this database, `link` the address of a file."""
+def drafting_for(shop: Shop, destination: DestinationInstance, installation: str) -> Drafting:
+    """What words entries for one destination, whose settings may let it have citizens' addresses."""
     settings = shop.settings
-    drafting = Drafting(
+    return Drafting(
         Wording(settings.daemon.language, settings.daemon.zone),
         {name: shown_kind(one) for name, one in shop.instances.channels.items()},
         installation,
         texts=shop.texts,
         offices=shop.offices,
+        share_address=getattr(destination.settings, "share_address", False),
         open_until=shop.open_until if settings.answers.show_window else lambda instance, handle, at: None,
     )
+
+
+def dispatchers(shop: Shop, installation: str, link: Callable[[StoredFile], str]) -> dict[InstanceId, Lane]:
+    """The lane of each destination; `installation` is the tag of this database, `link` the address of a file."""
 
     def one(name: InstanceId) -> Lane:
         destination = shop.instances.destinations[name]
@@ -122,7 +127,7 @@ def dispatchers(shop: Shop, installation: str, link: Callable[[StoredFile], str]
                 name=name,
                 adapter=shop.adapters[name],
                 database=shop.database,
-                drafting=drafting,
+                drafting=drafting_for(shop, destination, installation),
                 reporting=shop.reporting,
                 attempt=shop.attempt,
                 on_unknown=destination.on_unknown,

@@ -26,6 +26,10 @@ class ZnunyBackstage:
             number = int(last[-1].name.split("%%")[4])
         return number
 
+    def customer_of(self, ticket: TicketId) -> str:
+        """Whom the ticket is for."""
+        return self._state.tickets[int(ticket)].customer
+
     async def thread(self, ticket: TicketId) -> Sequence[Line]:
         return [
             Line(kind="public" if one.visible else "note", text=one.body, author=one.sent_by)

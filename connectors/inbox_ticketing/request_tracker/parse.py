@@ -96,7 +96,7 @@ def message_id(key: MessageKey, domain: str) -> str:
 
 
 def address_of(entry: Entry) -> str:
-    """The author's address, if it is a single plain one: RT takes any words for a requestor, and makes a user of them."""
+    """The author's address, if it is a single plain one: RT makes a user of any words that come as a requestor."""
     return entry.reply_address if _ADDRESS.fullmatch(entry.reply_address) else ""
 
 

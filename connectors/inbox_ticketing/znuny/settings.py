@@ -54,6 +54,10 @@ class ZnunySettings(PluginSettings):
         description="Customer of those whose address is unknown, not granted or refused: an address of your own "
         "domain that answers nothing, or a customer's login."
     )
+    share_address: bool = Field(
+        default=False,
+        description="Citizens' proven e-mail addresses are passed on, as customer and in From.",
+    )
     communication_channel: Literal["Phone", "Internal", "Email", "Chat"] = Field(
         default="Phone", description="Channel that citizens' messages are shown under."
     )

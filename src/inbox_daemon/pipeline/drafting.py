@@ -120,7 +120,7 @@ class Drafting:
 
     `installation` is the tag that makes references of this database unlike those of any other. `offices` are names of
     destinations as people read them. `open_until` tells until when somebody can be answered freely on a channel's
-    instance who wrote there at a moment.
+    instance who wrote there at a moment. `share_address` lets the destination have citizens' mail addresses.
     """
 
     def __init__(
@@ -176,18 +176,24 @@ class Drafting:
             body = f"{before}\n\n{body}"
         if window := self._window(work):
             body = f"{body}\n\n[{window}]"
-        address = ""
-        if self._share_address and not shown.reserved and work.handle is not None and work.handle.kind == "email":
-            address = work.handle.value
         return Entry(
             key=MessageKey(step.key),
             heading=self._wording.heading(shown),
             body=body,
             author_name="" if shown.reserved else work.message.sender_name,
-            reply_address=address,
+            reply_address="" if shown.reserved else self._address(work.handle),
             sent_at=work.message.sent_at,
             automatic=work.message.automatic is not None,
         )
+
+    def _address(self, handle: Handle | None) -> str:
+        """The address of who wrote by mail, where it may be passed on. Never an unproven one.
+
+        A system that makes it the author (Request Tracker's mail gate) would take a forger for an agent of that name.
+        """
+        if not self._share_address or handle is None or handle.kind != "email" or handle.proof is not Proof.CHANNEL:
+            return ""
+        return handle.value
 
     def _window(self, work: Work) -> str:
         """Until when the citizen can be answered freely, where the channel sets a limit that is still ahead."""
