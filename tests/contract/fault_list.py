@@ -112,6 +112,7 @@ FAULTS = (
         fault="each point at which a write can be hit, or its process die",
         scenarios=(
             ANY,
+            "a fault at any of the requests of a write to a closed ticket leaves one",
             "a fault at any of the requests that a file takes leaves one",
             "a fault at any of the requests that a state takes is told and mended by another try",
             "who dies at any request is followed by one who finds what was done",

@@ -11,10 +11,10 @@ import pytest
 
 from contract.ticketing_delivery import deliver, deliver_entry, deliver_ticket, nth, proxy_of
 from contract.ticketing_model import AdapterUnderTest
-from contract.ticketing_needs import FILES, HTTP, SEARCHED, STATES
+from contract.ticketing_needs import CLOSING, FILES, HTTP, SEARCHED, STATES
 from contract.ticketing_providers import scenario
 from contract.ticketing_words import draft, entry, reference, stored
-from inbox_daemon.errors import Transient, Uncertain
+from inbox_daemon.errors import Credentials, Transient, Uncertain
 from inbox_daemon.model import MessageKey, TicketState
 from support.fault_proxy import Fault
 
@@ -43,6 +43,31 @@ async def test_a_fault_at_any_of_the_requests_that_a_write_takes_leaves_one(
         proxy.fault = Fault.PASS
         assert await under_test.backstage.tickets_with(case) == [ticket.id]
         assert len(await under_test.backstage.thread(ticket.id)) == (1 if what == "open" else 2)
+        if proxy.seen[fault] == before:
+            break
+    assert number > 0, "at least one request was hit"
+
+
+@scenario(HTTP, CLOSING)
+@pytest.mark.parametrize("fault", [*FAULTS, Fault.SLOW_DOWN_429, Fault.EXPIRED_401])
+async def test_a_fault_at_any_of_the_requests_of_a_write_to_a_closed_ticket_leaves_one(
+    under_test: AdapterUnderTest, fault: Fault
+) -> None:
+    """Reopening is seen by reading the ticket once more: what goes wrong there says nothing against the entry. Who is
+    not let in for a moment comes again without looking, as what refuses us surely did nothing."""
+    proxy = proxy_of(under_test)
+    for number in itertools.count():
+        case, before = reference(), proxy.seen[fault]
+        ticket = await under_test.adapter.open_ticket(draft(case))
+        await under_test.backstage.agent_closes(ticket.id)
+        nth(proxy, fault, number)
+        try:
+            await deliver_entry(under_test, ticket, case)
+        except Credentials:
+            await deliver_entry(under_test, ticket, case)
+        proxy.fault = Fault.PASS
+        lines = await under_test.backstage.thread(ticket.id)
+        assert len([line for line in lines if "Mensaje número 2 " in line.text]) == 1
         if proxy.seen[fault] == before:
             break
     assert number > 0, "at least one request was hit"
