@@ -49,6 +49,7 @@ async def _over_the_fake() -> AsyncIterator[AdapterUnderTest]:
                 "user_token": Secret("tok-inbox"),
                 "app_token": Secret(state.glpi.app_token),
                 "entity": "Salud",
+                "requester": "ciudadania",
                 "reference_in": "external_id",
                 "timeout_seconds": 1.0,
                 "hint_secret": Secret(HINT_SECRET),

@@ -94,6 +94,8 @@ async def team(request: web.Request) -> web.Response:
 async def join(request: web.Request) -> web.Response:
     """The role is only taken as a number, as before API 2.2."""
     state, row, given = request.app[STATE], _row(request), await body_of(request)
+    if "TeamMember" in state.denies:
+        return denied()
     if state.team_fails or given["role"] != 1:
         state.team_fails -= 1
         return web.Response(status=500, text="")

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
-from inbox_daemon.errors import Credentials, EdgeError, Gone, Permanent, Transient, Uncertain
+from inbox_daemon.errors import EdgeError, Gone, Permanent, Uncertain
 from inbox_daemon.model import (
     Attachment,
     Cursor,
@@ -65,6 +65,7 @@ class Glpi:
         self._lineage = Lineage(speech)
         self._finder = Finder(settings, speech, self._lineage, context)
         self._watch = Watch(settings, speech, self._lineage, Reader(speech))
+        self._proof = Proof(self, settings, speech, context.instance)
         self.capabilities = replace(
             CAPABILITIES,
             updates="both" if settings.hint_secret else "poll",
@@ -78,7 +79,7 @@ class Glpi:
 
     async def check(self) -> None:
         """See `proof.Proof`."""
-        await Proof(self, self._settings, self._speech).run(self._instance)
+        await self._proof.run()
 
     # ------------------------------------------------------------ writing
 
@@ -96,7 +97,7 @@ class Glpi:
         ticket = await self._seen(number, draft.reference)
         try:
             await self._speech.complete(number)
-        except Transient as error:  # it stands: whoever looks it up completes it
+        except EdgeError as error:  # it stands: whoever looks it up completes it
             raise Uncertain(f"{self._instance}: ticket {number} is not complete yet ({error})") from error
         return ticket
 
@@ -110,13 +111,14 @@ class Glpi:
         # Nobody could find this ticket again. It is put away, so that the mended instance opens the only one.
         with suppress(EdgeError):
             await self._speech.put_status(number, parse.STATUS_OF[TicketState.CLOSED])
-        raise Credentials(
+        raise Permanent(
             f"{self._instance}: GLPI dropped the reference of ticket {number}, which is to be closed. "
             + (
                 "Take off the business rule that rewrites titles"
                 if self._settings.reference_in == "title"
                 else 'Set `reference_in` to "title": only GLPI 11 has external ids'
-            )
+            ),
+            told="GLPI no guardó la referencia del caso",
         )
 
     async def append(self, ticket: Ticket, entry: Entry) -> Written:
@@ -125,9 +127,11 @@ class Glpi:
         return await self._add(row, texts.content_of(entry), public=True)
 
     async def note(self, ticket: Ticket, entry: Entry) -> Written:
-        """Add a private followup; never changes the status."""
+        """Add a private followup, and read back that it is private; never changes the status."""
         row = await self._target(ticket, closed_too=True)
-        return await self._add(row, texts.content_of(entry), public=False)
+        written = await self._add(row, texts.content_of(entry), public=False)
+        await self._see_private(row, written)
+        return written
 
     async def attach(self, ticket: Ticket, entry: Entry, file: StoredFile) -> Written:
         """Put the file into the ticket, then the followup that announces it: only the latter counts as the entry."""
@@ -165,6 +169,18 @@ class Glpi:
         now = await self._woken(row) if wakes else row
         reopened = row.state.ends and not now.state.ends
         return Written(ticket=self._finder.ticket_of(now), entry=EntryId(f"F{number}"), reopened=reopened)
+
+    async def _see_private(self, row: Row, written: Written) -> None:
+        """Raise `Permanent` for a note that everybody reads: it stands, so nothing may write it again."""
+        remark = None
+        with suppress(EdgeError):
+            remark = await self._speech.remark("F", parse.number(str(written.entry)[1:]), (row.id,))
+        if remark is not None and remark.public:
+            raise Permanent(
+                f"{self._instance}: what was written as a private followup into ticket {row.id} is public. Make it "
+                "private there, and give the profile of the service account the right to add private followups",
+                told="GLPI deja las notas internas a la vista de todos",
+            )
 
     async def _woken(self, row: Row) -> Row:
         """The ticket after a followup that was to wake it. The entry stands, so nothing that fails here is raised."""

@@ -12,6 +12,14 @@ from inbox_ticketing.glpi.settings import GlpiSettings
 from inbox_ticketing.glpi.speech import Speech
 
 
+class Several(Permanent):
+    """More than one ticket carries the reference: these, the first opened first."""
+
+    def __init__(self, message: str, tickets: tuple[Ticket, ...]) -> None:
+        super().__init__(message, told="hay dos casos con la misma referencia en GLPI")
+        self.tickets = tickets
+
+
 class Finder:
     """Looks up in one GLPI; every row found is compared here."""
 
@@ -32,7 +40,7 @@ class Finder:
         )
 
     async def find(self, reference: Reference) -> Ticket | None:
-        """Search the living and the bin: a merge puts a ticket there, and its target is answered."""
+        """Search the living and the bin: a merge puts a ticket there, and its target is answered. Raises `Several`."""
         found: dict[int, Row] = {}
         for deleted in (False, True):
             for number in await self._speech.carrying(reference, deleted=deleted):
@@ -44,9 +52,9 @@ class Finder:
                     found[row.id] = row
         if len(found) > 1:
             numbers = ", ".join(str(number) for number in sorted(found))
-            raise Permanent(
+            raise Several(
                 f"{self._instance}: tickets {numbers} carry the reference {reference}. Merge them in GLPI",
-                told="hay dos casos con la misma referencia en GLPI",
+                tuple(self.ticket_of(found[number]) for number in sorted(found)),
             )
         for row in found.values():
             if not row.state.ends:

@@ -33,8 +33,8 @@ from inbox_daemon.plugins import Capabilities, Context, WebhookRequest, read_sto
 from inbox_ticketing._writing import texts
 from inbox_ticketing.znuny import parse
 from inbox_ticketing.znuny.download import fetch
-from inbox_ticketing.znuny.proof import prove
-from inbox_ticketing.znuny.reading import Reader
+from inbox_ticketing.znuny.proof import Proof
+from inbox_ticketing.znuny.reading import Reader, Several
 from inbox_ticketing.znuny.rest import Answer, Client, Refusal
 from inbox_ticketing.znuny.settings import ZnunySettings
 from inbox_ticketing.znuny.watch import Watch
@@ -69,6 +69,9 @@ class Znuny:
         self._client = Client(settings, context)
         self._reader = Reader(settings, self._client)
         self._watch = Watch(settings, self._client, self._reader)
+        self._proof = Proof(self, settings, self._client, self._reader, context)
+        self._empty: dict[Reference, str] = {}
+        """Tickets that look-ups met without an article of ours: what a creation that failed half-way has left."""
         self.capabilities = replace(
             CAPABILITIES,
             updates="both" if settings.hint_secret else "poll",
@@ -80,13 +83,18 @@ class Znuny:
         await self._client.aclose()
 
     async def check(self) -> None:
-        """See `proof.prove`."""
-        await prove(self, self._settings, self._client, self._reader, self._context)
+        """See `proof.Proof`."""
+        await self._proof.run()
 
     # ------------------------------------------------------------ writing
 
     async def open_ticket(self, draft: Draft) -> Ticket:
-        """Create the ticket with its reference, its first article and that one's key, all in one request."""
+        """Create the ticket with its reference, its first article and that one's key, all in one request.
+
+        Where an earlier try has left one without its article, and the look-up has met it, that one is gone on with.
+        """
+        if draft.reference in self._empty and (begun := await self._filled(draft)) is not None:
+            return begun
 
         def body(address: str) -> dict[str, object]:
             return new_ticket(draft, address, self._settings)
@@ -96,6 +104,22 @@ class Znuny:
         if not parse.is_number(ticket) or not number:
             raise Uncertain(f"{self._client.where} answered a creation without a ticket")
         return self._ticket(ticket, number, is_open=True)
+
+    async def _filled(self, draft: Draft) -> Ticket | None:
+        """The empty ticket, with its first article by now; None where it was taken away meanwhile."""
+        try:
+            row = await self._reader.final(self._empty[draft.reference], articles=True)
+        except Gone:
+            row = None
+        if row is None or self._reader.state_of(row) is TicketState.DELETED:
+            self._empty.pop(draft.reference, None)
+            return None
+        us = await self._client.user()
+        if not any(one.key == draft.first.key and parse.is_whole(one, us) for one in row.articles):
+            text = texts.text_of(draft.first, preface=texts.preface_of(draft.follows))
+            await self._add(row, draft.first, text, subject=parse.title_of(draft))
+        self._empty.pop(draft.reference, None)
+        return self._ticket(row.id, row.number, is_open=True)
 
     async def append(self, ticket: Ticket, entry: Entry) -> Written:
         """Add the citizen's article; a closed ticket is reopened in the same request."""
@@ -146,14 +170,17 @@ class Znuny:
     # ------------------------------------------------------------ looking
 
     async def find(self, reference: Reference) -> Ticket | None:
-        """Search by the dynamic field; see `reading.Reader.carrying`."""
-        rows = await self._reader.carrying(reference)
-        if len(rows) > 1:
-            numbers = ", ".join(rows[one].number for one in sorted(rows, key=int))
-            raise Permanent(
-                f"{self._client.where}: tickets {numbers} carry the reference {reference}. Merge them there"
+        """Search by the dynamic field; see `reading.Reader.carrying`. Raises `Several`."""
+        found = await self._reader.carrying(reference)
+        tickets = tuple(self._of(found.rows[one]) for one in sorted(found.rows, key=int))
+        if len(tickets) > 1:
+            numbers = ", ".join(one.number for one in tickets)
+            raise Several(
+                f"{self._client.where}: tickets {numbers} carry the reference {reference}. Merge them there", tickets
             )
-        return next((self._of(row) for row in rows.values()), None)
+        if found.empty and not tickets:
+            self._empty[reference] = found.empty[0].id
+        return tickets[0] if tickets else None
 
     async def find_entry(self, ticket: Ticket, key: MessageKey) -> Written | None:
         """Read the ticket's articles, which came along with every merge, and compare their keys.

@@ -11,8 +11,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from zoneinfo import ZoneInfo
 
-from inbox_daemon.errors import Credentials, Gone, Transient
-from inbox_daemon.model import Reference, TicketState
+from inbox_daemon.errors import Credentials, Gone, Permanent, Transient
+from inbox_daemon.model import Reference, Ticket, TicketState
 from inbox_ticketing.znuny import parse
 from inbox_ticketing.znuny.lineage import Merge
 from inbox_ticketing.znuny.rest import Answer, Client
@@ -40,6 +40,22 @@ class Family:
     merges: Mapping[str, Merge] = field(default_factory=dict)
     ours: frozenset[str] = frozenset()
     histories: Mapping[str, tuple[parse.Line, ...]] = field(default_factory=dict)
+
+
+class Several(Permanent):
+    """More than one ticket carries the reference: these, the first opened first."""
+
+    def __init__(self, message: str, tickets: tuple[Ticket, ...]) -> None:
+        super().__init__(message, told="hay dos casos con la misma referencia")
+        self.tickets = tickets
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Carrying:
+    """The tickets that carry one reference: those with an article of ours, and those that a creation left `empty`."""
+
+    rows: Mapping[str, parse.Row]
+    empty: tuple[parse.Row, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,11 +133,11 @@ class Reader:
             number = (await self._merge_of(row)).merge.target
         raise Gone(f"{self._client.where}: ticket {number} was merged without an end", reason="merged")
 
-    async def carrying(self, reference: Reference) -> dict[str, parse.Row]:
+    async def carrying(self, reference: Reference) -> Carrying:
         """Tickets that carry exactly `reference`, as they go on after merges, without removed ones.
 
-        One without any article of ours is left out as well: a creation that failed half-way leaves it, and the
-        citizen's words are not in it.
+        One without any article of ours is told apart: a creation that failed half-way leaves it, and the citizen's
+        words are not in it.
 
         Raises `Credentials` where other tickets come, too: then the filter was ignored, as it is for a dynamic field
         that is not there or not valid, and a case that is not there yet could not be told from one that is.
@@ -136,13 +152,18 @@ class Reader:
                 "tickets. Make that dynamic field (object ticket, type text) valid"
             )
         finals: dict[str, parse.Row] = {}
+        empty: list[parse.Row] = []
         for row in rows:
-            if row.reference == reference:
-                last = await self.final(row.id, articles=True) if row.state_type == "merged" else row
-                begun = any(parse.is_whole(one, us) for one in last.articles)
-                if begun and self.state_of(last) is not TicketState.DELETED:
-                    finals[last.id] = last
-        return finals
+            if row.reference != reference:
+                continue
+            last = await self.final(row.id, articles=True) if row.state_type == "merged" else row
+            if self.state_of(last) is TicketState.DELETED:
+                continue
+            if any(parse.is_whole(one, us) for one in last.articles):
+                finals[last.id] = last
+            elif last is row:
+                empty.append(row)
+        return Carrying(rows=finals, empty=tuple(empty))
 
     # ------------------------------------------------------------ history and merges
 

@@ -128,7 +128,7 @@ async def test_the_external_id_is_used_and_the_title_shows_the_case(glpi: Glpi) 
 
 async def test_a_reference_that_a_rule_dropped_puts_the_ticket_away(glpi: Glpi) -> None:
     glpi.state.rewrites_titles = True
-    with pytest.raises(Credentials, match="business rule"):
+    with pytest.raises(Permanent, match="business rule"):
         await glpi.adapter().open_ticket(draft(reference()))
     assert glpi.ticket(1)["status"] == 6
 
@@ -360,9 +360,9 @@ async def test_a_subject_with_anothers_reference_is_no_double(glpi: Glpi) -> Non
     assert await adapter.find(case) == ticket
 
 
-async def test_a_ticket_without_its_reference_that_cannot_be_closed_still_stops_the_destination(glpi: Glpi) -> None:
+async def test_a_ticket_without_its_reference_that_cannot_be_closed_is_told_all_the_same(glpi: Glpi) -> None:
     glpi.state.rewrites_titles = glpi.state.ignores_updates = True
-    with pytest.raises(Credentials, match="business rule"):
+    with pytest.raises(Permanent, match="business rule"):
         await glpi.adapter().open_ticket(draft(reference()))
 
 

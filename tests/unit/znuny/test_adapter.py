@@ -14,8 +14,8 @@ from pydantic import ValidationError
 
 from contract.ticketing_words import draft, entry, reference, stored
 from contract.znuny_provider import HINT_SECRET, SETTINGS
-from inbox_daemon.errors import Credentials, Permanent, Transient, Uncertain
-from inbox_daemon.model import Draft, MessageKey, TicketState
+from inbox_daemon.errors import Credentials, Permanent, Transient
+from inbox_daemon.model import Draft, TicketState
 from inbox_daemon.plugins import Secret, WebhookRequest
 from inbox_ticketing.znuny import plugin
 from unit.znuny.conftest import Desk
@@ -170,36 +170,6 @@ async def test_the_citizen_is_customer_and_author_where_the_address_is_granted(d
 async def test_a_customers_login_may_stand_for_those_without_an_address(desk: Desk) -> None:
     ticket = await desk.adapter(customer_fallback="juana").open_ticket(draft(reference()))
     assert desk.state.tickets[int(ticket.id)].customer == "juana"
-
-
-# ---------------------------------------------------------------- half-way
-
-
-async def test_a_ticket_without_its_first_article_was_not_opened(desk: Desk) -> None:
-    adapter, one = desk.adapter(), draft(reference())
-    desk.state.breaks_articles = True
-    with pytest.raises(Uncertain):
-        await adapter.open_ticket(one)
-    desk.state.breaks_articles = False
-    assert len(desk.state.tickets) == 1
-    assert await adapter.find(one.reference) is None, "the citizen's words are not in it"
-    opened = await adapter.open_ticket(one)
-    assert await adapter.find(one.reference) == opened
-
-
-async def test_a_file_that_did_not_get_in_is_written_again(desk: Desk, tmp_path: Path) -> None:
-    adapter, case = desk.adapter(), reference()
-    ticket = await adapter.open_ticket(draft(case))
-    file, key = stored(tmp_path, "plano.pdf", "application/pdf", b"%PDF"), MessageKey(f"{case}.m2")
-    desk.state.breaks_files = True
-    with pytest.raises(Uncertain):
-        await adapter.attach(ticket, entry(case, 2), file)
-    desk.state.breaks_files = False
-    assert await adapter.find_entry(ticket, key) is None
-    written = await adapter.attach(ticket, entry(case, 2), file)
-    found = await adapter.find_entry(ticket, key)
-    assert found is not None
-    assert found.entry == written.entry
 
 
 async def test_a_state_that_does_not_stay_is_refused(desk: Desk) -> None:
