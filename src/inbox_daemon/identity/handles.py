@@ -13,15 +13,23 @@ from dataclasses import dataclass, field
 
 from inbox_daemon.identity.addresses import address_match_key, read_address
 from inbox_daemon.identity.phones import area_code, grouped, phone_match_key, read_phone
-from inbox_daemon.model import Handle
+from inbox_daemon.model import Handle, Sender
 
 _BSUID = re.compile(r"[A-Z]{2}\.(?:ENT\.)?[A-Za-z0-9]{1,128}", re.ASCII)  # Meta, business-scoped user ids, 2026-05
 SCOPED = {"psid": "Messenger", "igsid": "Instagram", "fb_user": "Facebook"}
 """Kinds of handle that mean somebody only together with the page or account that Meta gave them to (their scope), and
 how people call the place. The same digits in another scope, or of another of these kinds, are not known to be the same
 person: nothing joins or suggests them but the channel's own word."""
+COMMENTER = "fb_user"
+"""Kind of handle of somebody who wrote in public. They take one private message, which is kept for the office's answer:
+no question or notice of ours reaches them."""
 _SCOPED = re.compile(rf"({'|'.join(SCOPED)}):(\d{{1,32}})", re.ASCII)
 _CHAT_IDS = re.compile(r"\S+@(?:lid|c\.us|s\.whatsapp\.net|g\.us|newsletter|broadcast)\.?")  # WhatsApp's, not mail
+
+
+def wrote_in_public(sender: Sender) -> bool:
+    """Whether it was a comment or a post of theirs."""
+    return any(one.kind == COMMENTER for one in sender.handles)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

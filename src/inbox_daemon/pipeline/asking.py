@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
+from inbox_daemon.identity.handles import wrote_in_public
 from inbox_daemon.model import Content, Message
 from inbox_daemon.pipeline.routing import Route
 from inbox_daemon.pipeline.texts import Texts
@@ -92,8 +93,8 @@ class Asking:
         received_at: datetime,
     ) -> bool:
         """Whether a message that opens a conversation is asked about."""
-        fits = not way.explicit and message.automatic is None and author.handle_id is not None
-        if not fits or instance not in self._answerable or (self._menu.channels and kind not in self._menu.channels):
+        fits = not way.explicit and message.automatic is None and self._reaches(message, author, instance)
+        if not fits or (self._menu.channels and kind not in self._menu.channels):
             return False
         if received_at - message.sent_at > self._history:
             return False
@@ -137,7 +138,7 @@ class Asking:
             return
         transfers.set_asked(connection, one.id, 0)
         transfers.hurry(connection, one)
-        if author.handle_id is not None and instance in self._answerable:
+        if author.handle_id is not None and self._reaches(message, author, instance):
             replies.tell(
                 connection,
                 conversation=one,
@@ -160,8 +161,8 @@ class Asking:
         number: int,
         words: str,
     ) -> None:
-        if author.handle_id is None or instance not in self._answerable:
-            return  # written by another channel that takes no answer: the time runs out
+        if author.handle_id is None or not self._reaches(message, author, instance):
+            return  # written by another channel that takes no answer, or in public: the time runs out
         transfers.set_asked(connection, one.id, number)
         replies.tell(
             connection,
@@ -174,6 +175,10 @@ class Asking:
             handle_id=author.handle_id,
             choices=[option.choice for option in self._menu.options],
         )
+
+    def _reaches(self, message: Message, author: Author, instance: str) -> bool:
+        """Whether a question or a notice of ours would come to who wrote the message."""
+        return author.handle_id is not None and instance in self._answerable and not wrote_in_public(message.sender)
 
     def _offered(self, connection: Connection, one: Conversation) -> Sequence[Option]:
         """The lines in the order in which they were read, as long as all of them are still configured."""

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
+from inbox_daemon.identity.handles import wrote_in_public
 from inbox_daemon.model import Content, Message, TicketState
 from inbox_daemon.pipeline import queries
 from inbox_daemon.pipeline.queries import Query
@@ -47,6 +48,8 @@ class CaseStatus:
     def reads(self, instance: str, message: Message, author: Author) -> Query | None:
         """The query that a message is, where it can be answered; else it goes its normal way."""
         if author.handle_id is None or instance not in self._answerable or message.automatic is not None:
+            return None
+        if wrote_in_public(message.sender):
             return None
         return read(message)
 

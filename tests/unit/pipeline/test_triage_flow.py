@@ -8,15 +8,15 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, update
+from sqlalchemy import Connection, select, update
 
-from inbox_daemon.model import Automatic, Content, EditEvent, ExternalId, Message, TicketState
+from inbox_daemon.model import Automatic, Content, EditEvent, ExternalId, Handle, Message, Sender, TicketState
 from inbox_daemon.pipeline.asking import Menu
 from inbox_daemon.pipeline.triage import Option
 from inbox_daemon.settings.dialogue import Triage
 from inbox_daemon.store import conversations, outbox
 from inbox_daemon.store.database import Database
-from inbox_daemon.store.schema import dispatch
+from inbox_daemon.store.schema import dispatch, handle
 from support.memory_adapter import Fault
 from unit.pipeline.scripted import holding
 from unit.pipeline.town import OPTIONS, TEXTS, Town, asking, spoken
@@ -64,6 +64,45 @@ async def test_a_choice_leads_to_its_office_and_is_no_entry(database: Database, 
     await town.says("¿y el horario?")
     await town.carries()
     assert (_opened(town), _heard(town)) == ({"cultura": [["hola", "¿y el horario?"]]}, [ASK])
+
+
+COMMENTS = Sender(name="Ana", handles=(Handle(kind="fb_user", value="900", scope="p1"),))
+WRITES = Sender(name="Ana", handles=(Handle(kind="psid", value="800", scope="p1"),))
+
+
+async def _are_one(database: Database) -> None:
+    """The channel told that who comments and who writes in private is one person."""
+
+    def join(connection: Connection) -> None:
+        ids = [one.handles[0].value for one in (COMMENTS, WRITES)]
+        known = {row.value: row.citizen_id for row in connection.execute(select(handle))}
+        connection.execute(update(handle).where(handle.c.value == ids[0]).values(citizen_id=known[ids[1]]))
+
+    await database.run(join)
+
+
+@pytest.mark.parametrize("words", ["¿dónde pago?", "estado"])
+async def test_who_comments_in_public_is_asked_nothing_and_waits_for_nothing(database: Database, words: str) -> None:
+    """A comment takes one private message, which is the office's: the case goes its way at once."""
+    town = Town(database, asking=asking())
+    await town.says(words, sender=COMMENTS)
+    await town.carries()
+    assert (_opened(town), town.told, town.channel.calls) == ({"gobierno": [[words]]}, [], 0)
+
+
+async def test_a_comment_amid_a_question_in_private_is_not_answered_with_another(database: Database) -> None:
+    """Asked in Messenger, they write below a post what is no choice: neither asked again nor told that we give up."""
+    town = Town(database, asking=asking(tries=1))
+    await town.says("buenas", sender=COMMENTS)
+    await town.carries()
+    await town.says("hola", sender=WRITES)
+    await town.carries()
+    assert _heard(town) == [ASK]
+    await _are_one(database)
+    await town.says("¿nadie contesta?", sender=COMMENTS)
+    await town.carries()
+    assert _heard(town) == [ASK]
+    assert town.tickets("gobierno") == [["buenas"], ["hola", "¿nadie contesta?"]]
 
 
 async def test_a_tap_is_a_choice(database: Database) -> None:
