@@ -163,7 +163,7 @@ Plugin = ChannelPlugin[Any]
 async def _whatsapp(plugin: Plugin, settings: PluginSettings) -> AsyncIterator[Side]:
     async with run_graph() as graph, lend_context() as context:
         assert isinstance(settings, WhatsAppSettings)
-        graph.token = settings.access_token.reveal()
+        graph.token, graph.app_secret = settings.access_token.reveal(), settings.app_secret.reveal()
         channel = plugin.build(settings.model_copy(update={"graph_url": graph.url}), context)
         yield WhatsAppSide(channel=channel, graph=graph)
         await channel.aclose()

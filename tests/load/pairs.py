@@ -45,7 +45,10 @@ async def rounds(times: int, sends: int) -> list[tuple[Round, Round]]:
 
 async def _round(sends: int, *, held: bool) -> Round:
     sessions = Sessions("bench")
-    async with run_graph(GraphFake(running=True)) as graph, lend_context("whatsapp-bench") as lent:
+    async with (
+        run_graph(GraphFake(running=True, app_secret="of-the-bench")) as graph,
+        lend_context("whatsapp-bench") as lent,
+    ):
         if held:
             graph.trouble = _refuses_held
         settings = WhatsAppSettings.model_validate(
