@@ -46,7 +46,7 @@ def test_a_title_fits_also_where_glpi_10_counts_entities(subject: str) -> None:
 def test_a_title_is_one_line_with_the_reference_or_the_case_number_in_front() -> None:
     one = replace(draft(CASE), subject="Luminaria\r\n apagada\x00 [urgente]")
     assert texts.title_of(one, in_title=True) == f"[{CASE}] Luminaria apagada (urgente)"
-    assert texts.title_of(replace(one, subject="\n"), in_title=False) == f"[{CASE}] {words.NO_SUBJECT}"
+    assert texts.title_of(replace(one, subject="\n"), in_title=False) == f"[{one.case_number}] {words.NO_SUBJECT}"
 
 
 def test_a_content_shows_the_words_as_they_are_and_nothing_in_them_is_html() -> None:
