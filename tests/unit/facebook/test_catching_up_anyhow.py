@@ -45,7 +45,7 @@ class Life:
             self.written.add(fake.comment(f"9{n:03d}", f"comentario {len(self.written)}", told=False)["id"])
         else:
             self.written.add(fake.write(f"7{n:03d}", f"mensaje {len(self.written)}", told=False)["id"])
-        fake.now += timedelta(seconds=self.chance.choice((0, 0, 1, 30)))
+        fake.now += timedelta(seconds=self.chance.choice((0, 0, 1, 30, 600)))
 
     async def poll(self) -> None:
         """One poll of a channel that may just have been started; what it gives may not reach the disk."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 
 import pytest
@@ -90,6 +91,7 @@ async def test_where_almost_all_are_refused_the_mark_waits_for_them(page: Place)
     for _ in range(2):
         came, _, cursor = await later(page, cursor)
         assert came == []
+        assert len(json.loads(cursor or "")["missed"]) == MOST_MISSED
     page.fake.broken.clear()
     got: set[str] = set()
     for _ in range(6):
@@ -118,6 +120,25 @@ async def test_where_metas_cursor_is_no_good_any_more_the_list_is_begun_again(pa
     assert {*came, *texts(page, [first])} == {f"mensaje {n}" for n in range(30)}
 
 
+async def test_while_meta_fails_a_sweep_does_not_wait_for_each(page: Place) -> None:
+    _, cursor = await begun(page)
+    for n in range(4):
+        page.fake.write(f"7{n:03d}", f"mensaje {n}")
+        page.fake.broken[f"t_7{n:03d}"] = BROKEN
+    for waiting in range(5):
+        page.fake.seen.clear()
+        _, _, cursor = await later(page, cursor)
+        calls = sum(seen.call == "messages" for seen in page.fake.seen)
+        assert calls <= 4, "one that waits and a new one, each in two sizes"
+        assert calls == 2 or 0 < waiting < 4
+    page.fake.broken = {"t_7000": BROKEN}
+    got: set[str] = set()
+    for _ in range(2):
+        came, _, cursor = await later(page, cursor)
+        got |= set(came)
+    assert got == {"mensaje 1", "mensaje 2", "mensaje 3"}, "one that stays broken keeps back no other for long"
+
+
 # ---------------------------------------------------------------- comments
 
 
@@ -141,6 +162,17 @@ async def test_what_cannot_be_had_at_once_is_asked_for_in_smaller_parts(page: Pl
     limits = [seen.query["limit"] for seen in page.fake.seen if seen.call == "comments"]
     assert limits == ["50", *["10"] * 6]
     assert not [one.notice for one in pages if one.notice]
+
+
+@pytest.mark.parametrize("faults", [(), (BROKEN,)])
+async def test_of_very_many_the_newest_come_and_the_rest_is_told(page: Place, faults: tuple[Fault, ...]) -> None:
+    channel, cursor = await begun(page)
+    for n in range(520):
+        page.fake.comment("9001", f"comentario {n}", told=False)
+    page.fake.fail("comments", *faults)
+    pages, _ = await sweep(channel, cursor)
+    assert texts(page, pages) == [f"comentario {n}" for n in range(20, 520)]
+    assert "its oldest part was left" in "; ".join(one.notice for one in pages)
 
 
 @pytest.mark.parametrize("fault", REFUSALS)
