@@ -140,7 +140,7 @@ class Handle:
 class Sender:
     """Who wrote. `handles` are in the channel's order of trust, the most stable one first; may be empty."""
 
-    name: str | None = None
+    name: str | None = field(default=None, repr=False)
     handles: tuple[Handle, ...] = ()
 
 
@@ -152,9 +152,9 @@ class Attachment:
     `expires_at` is when `remote` stops working, None when never. `inline` marks pictures inside an HTML body.
     """
 
-    filename: str
+    filename: str = field(repr=False)
     media_type: str
-    remote: str
+    remote: str = field(repr=False)
     size: int | None = None
     sha256: str | None = None
     expires_at: datetime | None = None
@@ -178,13 +178,13 @@ class Message:
     sent_at: datetime
     sender: Sender
     content: Content = Content.TEXT
-    text: str = ""
-    quoted: str = ""
-    subject: str = ""
+    text: str = field(default="", repr=False)
+    quoted: str = field(default="", repr=False)
+    subject: str = field(default="", repr=False)
     attachments: tuple[Attachment, ...] = ()
     in_reply_to: ExternalId | None = None
     thread: tuple[ExternalId, ...] = ()
-    details: Mapping[str, str] = field(default_factory=dict)
+    details: Mapping[str, str] = field(default_factory=dict, repr=False)
     automatic: Automatic | None = None
     echo: bool = False
     history: bool = False
@@ -356,7 +356,7 @@ class Ticket:
 
     id: TicketId
     number: str
-    url: str = ""
+    url: str = field(default="", repr=False)
     open: bool = True
 
 
@@ -370,7 +370,7 @@ class Entry:
     """
 
     key: MessageKey
-    heading: str
+    heading: str = field(repr=False)
     body: str = field(repr=False)
     author_name: str = field(default="", repr=False)
     reply_address: str = field(default="", repr=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from dataclasses import asdict
 from typing import Any
 
 from hypothesis import given, settings
@@ -185,7 +186,7 @@ def batch(chosen: list[tuple[str, Json]], entries: int) -> bytes:
 
 def as_set(events: list[Event]) -> set[str]:
     assert {type(event).__name__ for event in events}.isdisjoint({"Ignored", "Malformed"})
-    return {f"{event!r} {getattr(event, 'sender', '')}" for event in events}
+    return {f"{type(event).__name__} {asdict(event)}" for event in events}
 
 
 @CALM

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -161,7 +162,7 @@ def updates(seed: int, count: int) -> list[Update]:
 def told(events: list[Event]) -> set[str]:
     kept = [event for event in events if isinstance(event, Message | StatusEvent)]
     assert all(not isinstance(event, Malformed) for event in events)
-    return {repr(event) + str(getattr(event, "sender", "")) for event in kept}
+    return {f"{type(event).__name__} {asdict(event)}" for event in kept}
 
 
 @CALM
