@@ -33,7 +33,7 @@ from inbox_daemon.observability import configure_logging
 from inbox_daemon.pipeline import files
 from inbox_daemon.pipeline.inspecting import about
 from inbox_daemon.pipeline.lane import Lane
-from inbox_daemon.plugins import Channel, Inspecting, Pushed, Secret, TicketingAdapter
+from inbox_daemon.plugins import Channel, Inspecting, Proving, Pushed, Secret, TicketingAdapter
 from inbox_daemon.registry import Instances, resolve
 from inbox_daemon.scheduling import Scheduler
 from inbox_daemon.service_manager import ServiceManager
@@ -297,7 +297,7 @@ async def _ask(name: str, instance: Channel | TicketingAdapter) -> list[tuple[st
     """What one instance's check, and then its own look at its standing, find."""
     try:
         async with asyncio.timeout(CHECK_SECONDS):
-            await instance.check()
+            await (instance.prove() if isinstance(instance, Proving) else instance.check())
             notices = await instance.inspect() if isinstance(instance, Inspecting) else ()
     except InboxError as error:
         return [(name, str(error))]

@@ -136,11 +136,12 @@ def dispatchers(shop: Shop, installation: str, link: Callable[[StoredFile], str]
             ),
             database=shop.database,
             node=shop.node,
-            policy=policy_of(shop.settings, destination.plugin.capabilities.index_lag_seconds),
+            policy=policy_of(shop.settings, shop.adapters[name].capabilities.index_lag_seconds),
             attempt=shop.attempt,
             parallel=destination.parallel,
             observe=shop.counts.dispatched,
             gap=shop.gap,
+            check=shop.adapters[name].check,
         )
 
     return {name: one(name) for name in shop.instances.destinations}

@@ -74,6 +74,8 @@ class MemoryAdapter:
         self.update_faults: deque[Fault | None] = deque()
         self.entry_faults: deque[Fault | None] = deque()
         self.fetch_faults: deque[Fault | None] = deque()
+        self.check_faults: deque[Fault | None] = deque()
+        self.checks = 0
         self.before_entry: Callable[[EntryId], None] = lambda entry: None
         self.tells_each = 1
         self.takes_ours_for_an_agents = False
@@ -90,7 +92,15 @@ class MemoryAdapter:
         self._listed_at: dict[str, float] = {}
 
     async def check(self) -> None:
-        """Fine."""
+        """Fine, unless `check_faults` says otherwise."""
+        self.checks += 1
+        match self.check_faults.popleft() if self.check_faults else None:
+            case Fault.HANG:
+                await asyncio.sleep(3600)
+            case Fault.CRASH:
+                raise KeyError("queue")
+            case fault if fault is not None:
+                raise REFUSALS[fault]
 
     async def open_ticket(self, draft: Draft) -> Ticket:
         """Create."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -105,7 +105,7 @@ class Pipes:
         )
         self.intake = self._intake(filing, plugin)
         self.dispatchers = {
-            name: self._lane(name, self._delivering(name, one, on_unknown)) for name, one in adapters.items()
+            name: self._lane(name, self._delivering(name, one, on_unknown), one.check) for name, one in adapters.items()
         }
         self.notifiers = {
             name: Notifier(name=name, adapter=adapter, database=database, node=node, policy=policy, attempt=attempt)
@@ -135,7 +135,7 @@ class Pipes:
             heard=self.reporting.heard,
         )
 
-    def _lane(self, name: str, carrier: Carrier) -> Lane:
+    def _lane(self, name: str, carrier: Carrier, check: Callable[[], Awaitable[None]] | None = None) -> Lane:
         return Lane(
             name=name,
             carrier=carrier,
@@ -146,6 +146,7 @@ class Pipes:
             parallel=self._parallel,
             observe=lambda lane, outcome, seconds: None,
             gap=_no_wait,
+            check=check,
         )
 
     def _delivering(self, name: str, adapter: TicketingAdapter, on_unknown: Any) -> Delivering:

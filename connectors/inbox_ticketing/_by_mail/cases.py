@@ -37,7 +37,7 @@ from inbox_ticketing._by_mail.answers import Answers, entry_of, is_token
 from inbox_ticketing._by_mail.book import Book, Copy, opens
 from inbox_ticketing._by_mail.mailbox import Mailbox
 from inbox_ticketing._by_mail.parse import Policy
-from inbox_ticketing._by_mail.proof import prove
+from inbox_ticketing._by_mail.proof import prove_folders, prove_way_back
 from inbox_ticketing._by_mail.settings import CaseMailSettings
 from inbox_ticketing._writing import texts
 
@@ -109,9 +109,15 @@ class Cases:
         self._threads.shutdown(wait=False)  # what still waits there ends at once: its mailbox is closed
 
     async def check(self) -> None:
-        """See `proof.prove`."""
+        """See `proof.prove_folders`."""
         await self._carrier.check()
-        await prove(self._settings, self._context.instance, self._probes, self._inbox, self._books)
+        await prove_folders(self._settings, self._context.instance, self._inbox, self._books)
+
+    async def prove(self) -> None:
+        """See `Proving.prove`; a slow way back (grey-listing) must not hold up the way there."""
+        await self.check()
+        if self._settings.probe_seconds and self._probes is not None:
+            await prove_way_back(self._settings, self._context.instance, self._probes, self._inbox)
 
     # ------------------------------------------------------------ writing
 

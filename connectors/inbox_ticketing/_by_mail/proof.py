@@ -1,4 +1,7 @@
-"""The check at start-up: that mail can be sent, that copies are found, and that answers come in."""
+"""The checks: that copies are found and, where a person waits for it, that mail can be sent and answers come in.
+
+What is written is deleted again; nothing is mailed to the office.
+"""
 
 from __future__ import annotations
 
@@ -21,16 +24,10 @@ LOOK_SECONDS = 0.25
 LEFT_OVER = timedelta(hours=1)
 
 
-async def prove(
-    settings: CaseMailSettings, instance: InstanceId, mail: Mail | None, inbox: Mailbox, books: Mailbox
-) -> None:
-    """See the module. What is written is deleted again; nothing is mailed to the office."""
-    probe = _probe(settings)
-    await asyncio.to_thread(_prove_folder, settings, instance, books, probe)
+async def prove_folders(settings: CaseMailSettings, instance: InstanceId, inbox: Mailbox, books: Mailbox) -> None:
+    """Copies are written and found, and the folder of answers can be read."""
+    await asyncio.to_thread(_prove_book, settings, instance, books, _probe(settings))
     await asyncio.to_thread(_clear, inbox, "")
-    if settings.probe_seconds and mail is not None:
-        await mail.check()
-        await _prove_way_back(settings, instance, mail, inbox, probe)
 
 
 def _probe(settings: CaseMailSettings) -> EmailMessage:
@@ -49,7 +46,7 @@ def _probe(settings: CaseMailSettings) -> EmailMessage:
     return compose.build(outgoing, to=to, address=settings.address, plus=settings.plus)
 
 
-def _prove_folder(settings: CaseMailSettings, instance: InstanceId, books: Mailbox, probe: EmailMessage) -> None:
+def _prove_book(settings: CaseMailSettings, instance: InstanceId, books: Mailbox, probe: EmailMessage) -> None:
     """A copy is found by its Message-ID, once, and another search does not find everything."""
     book = Book(books, settings.address.partition("@")[2])
     identity = str(probe["Message-ID"])
@@ -72,10 +69,10 @@ def _prove_folder(settings: CaseMailSettings, instance: InstanceId, books: Mailb
         )
 
 
-async def _prove_way_back(
-    settings: CaseMailSettings, instance: InstanceId, mail: Mail, inbox: Mailbox, probe: EmailMessage
-) -> None:
+async def prove_way_back(settings: CaseMailSettings, instance: InstanceId, mail: Mail, inbox: Mailbox) -> None:
     """A mail to a case's address arrives in the folder that answers are read from."""
+    await mail.check()
+    probe = _probe(settings)
     await mail.send(probe, sender=settings.address)
     token = str(probe["Message-ID"]).strip("<").partition(".")[0]
     deadline = time.monotonic() + settings.probe_seconds

@@ -77,7 +77,7 @@ class CaseMailSettings(PluginSettings):
         default=20.0,
         ge=0,
         le=300,
-        description="How long the check waits for a mail of its own to come back; 0: none is sent.",
+        description="How long `check --online` waits for a mail of its own to come back; 0: none is sent.",
     )
 
     @model_validator(mode="after")

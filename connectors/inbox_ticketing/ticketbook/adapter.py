@@ -54,7 +54,7 @@ _UNFIT_FOR_A_NAME = re.compile(r"[\x00-\x1f\x7f/\\\ud800-\udfff]")
 
 
 class Ticketbook:
-    """`TicketingAdapter` and `Notifying` for an office that has no ticketing system."""
+    """`Notifying` and `Proving` for an office that has no ticketing system."""
 
     capabilities = CAPABILITIES
 
@@ -77,8 +77,12 @@ class Ticketbook:
         return self._mail is not None
 
     async def check(self) -> None:
-        """See `TicketingAdapter.check`; the mail server is asked, too, where one is configured."""
+        """See `TicketingAdapter.check`. The mail server is not asked: no case has to wait for a notice."""
         await self._book.find(self._office, Reference("check"))
+
+    async def prove(self) -> None:
+        """See `Proving.prove`: the mail server is asked, too, where one is configured."""
+        await self.check()
         if self._mail is not None:
             await self._mail.check()
 

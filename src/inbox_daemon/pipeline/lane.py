@@ -3,6 +3,9 @@
 A lane is one destination's, or one channel's. Steps of a conversation go one at a time and in order, those of
 different conversations in parallel. An attempt ends in one of three ways: done, refused (provably nothing happened), or
 unknown; what is unknown waits until nothing of it can still be under way before it is looked into.
+
+A destination is asked its own check before the first step, and after each refusal: only when it passes does a citizen's
+step go on, so that a missing right is found at start-up and is never tried out on what citizens wrote.
 """
 
 from __future__ import annotations
@@ -10,17 +13,17 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import structlog
 from sqlalchemy import Connection
 
-from inbox_daemon.errors import EdgeError, Transient, Uncertain
+from inbox_daemon.errors import EdgeError, InboxError, Transient, Uncertain
 from inbox_daemon.retry import Decision, Next, Policy, decide
 from inbox_daemon.store import outbox
 from inbox_daemon.store.database import Database
@@ -71,7 +74,9 @@ class Lane:
         parallel: int,
         observe: Callable[[str, str, float], None],
         gap: Callable[[], Awaitable[None]],
+        check: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
+        """Without a `check`, a refused lane is probed by its steps."""
         self.name = name
         self.state = LaneState(since=datetime.now(UTC))
         self.wake = asyncio.Event()
@@ -86,22 +91,30 @@ class Lane:
         self._parallel = parallel
         self._observe = observe
         self._gap = gap
+        self._check = check
+        self._check_due = check is not None
+        self._checking: asyncio.Task[None] | None = None
+        self._check_tells = False
+        """Whether the check saw what is wrong, so that its passing says that it is mended."""
         self._begun: set[int] = set()
         self._paused_until = 0.0
         self._log = structlog.get_logger(__name__).bind(lane=name)
 
     async def run(self) -> None:
         """Work until cancelled."""
-        while True:
-            self.wake.clear()
-            self.turned_at = time.monotonic()
-            if not await self._start_some():
-                wait = max(self._paused_until - time.monotonic(), 0) or IDLE_SECONDS
-                try:
-                    async with asyncio.timeout(wait):
-                        await self.wake.wait()
-                except TimeoutError:
-                    continue
+        try:
+            while True:
+                self.wake.clear()
+                self.turned_at = time.monotonic()
+                if not await self._start_some():
+                    wait = max(self._paused_until - time.monotonic(), 0) or IDLE_SECONDS
+                    with suppress(TimeoutError):
+                        async with asyncio.timeout(wait):
+                            await self.wake.wait()
+        finally:
+            if self._checking in self.running:
+                self._checking.cancel()
+                self._check_due = True
 
     async def drain(self, seconds: float) -> None:
         """Let running attempts end; what is cut off is recorded as unknown."""
@@ -116,15 +129,23 @@ class Lane:
         room = self._parallel - len(self.running)
         if self.state.failures_in_row:
             room = min(room, 1 - len(self.running))  # one probe at a time while the other side is sick
-        if room <= 0 or time.monotonic() < self._paused_until:
+        if room <= 0 or time.monotonic() < self._paused_until or self._checking in self.running:
             return False
         await self._gap()
+        if self._check is not None and self._check_due:
+            self._check_due = False
+            self._checking = self._start(self._prove(self._check), "check")
+            return False
         steps = await self._claim(room)
         for step in steps:
-            task = asyncio.create_task(self._carry_out(step), name=f"{self.name}:{step.key}")
-            self.running.add(task)
-            task.add_done_callback(self._ended)
+            self._start(self._carry_out(step), step.key)
         return bool(steps)
+
+    def _start(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
+        task = asyncio.create_task(work, name=f"{self.name}:{name}")
+        self.running.add(task)
+        task.add_done_callback(self._ended)
+        return task
 
     async def _claim(self, limit: int) -> list[Step]:
         """Claim; what was claimed in the moment of being stopped is given back, for nothing of it was sent."""
@@ -149,6 +170,20 @@ class Lane:
         self.wake.set()
         if not task.cancelled() and (error := task.exception()) is not None:
             self._log.error("step.crashed", error=type(error).__name__)
+
+    async def _prove(self, check: Callable[[], Awaitable[None]]) -> None:
+        """One check, beside `run`, which gives its signs of life meanwhile."""
+        try:
+            async with asyncio.timeout(self._attempt.total_seconds()):
+                await check()
+        except Exception as error:  # noqa: BLE001 - whatever it is, nothing is sent before it is over
+            self._check_due = True
+            refused = isinstance(error, InboxError) and not isinstance(error, Transient | Uncertain)
+            self._check_tells |= refused or self.state.state != "refused"
+            self._pause("refused" if refused else "down", _words(error))
+        else:
+            if self._check_tells:
+                self._recovered()
 
     async def _carry_out(self, step: Step) -> None:
         """One attempt, and its outcome on disk whatever happens to this task."""
@@ -214,8 +249,12 @@ class Lane:
 
     def _healthy(self) -> None:
         self.state.done += 1
+        self._recovered()
+
+    def _recovered(self) -> None:
         self.state.failures_in_row = 0
         self._paused_until = 0.0
+        self._check_tells = False
         if self.state.state != "up":
             self._log.warning("lane.recovered", was=self.state.state, since=self.state.since.isoformat())
             self.state.state, self.state.since, self.state.detail = "up", datetime.now(UTC), ""
@@ -225,10 +264,28 @@ class Lane:
         self.state.failed += 1
         if decision.next in {Next.PARK, Next.SUCCEED} or (isinstance(outcome, Transient) and outcome.only_this):
             return
+        refused = decision.next is Next.STOP
+        self._check_due |= refused and self._check is not None
+        self._pause("refused" if refused else "down", str(outcome))
+
+    def _pause(self, state: Literal["down", "refused"], reason: str) -> None:
+        """Try nothing for a growing time. A refusal shows at once, anything else when it is no hiccup any more."""
         self.state.failures_in_row += 1
-        pause = min(2.0 ** (self.state.failures_in_row - 1) * 0.5, LONGEST_PAUSE_SECONDS)
-        self._paused_until = time.monotonic() + pause
-        state: Literal["down", "refused"] = "refused" if decision.next is Next.STOP else "down"
-        if self.state.state == "up" and (state == "refused" or self.state.failures_in_row >= 3):
-            self.state.state, self.state.since, self.state.detail = state, datetime.now(UTC), str(outcome)
-            self._log.error("lane.down", state=state, reason=str(outcome))
+        doublings = min(self.state.failures_in_row - 1, 10)  # days of them would be no number any more
+        self._paused_until = time.monotonic() + min(0.5 * 2.0**doublings, LONGEST_PAUSE_SECONDS)
+        before = self.state.state
+        if before == "up" and (state == "refused" or self.state.failures_in_row >= 3):
+            self.state.state, self.state.since = state, datetime.now(UTC)
+        elif state == "refused" and (before == "down" or self.state.detail != reason):
+            self.state.state = state  # since it was down, nothing has gone out
+        else:
+            return
+        self.state.detail = reason
+        self._log.error("lane.down", state=state, reason=reason)
+
+
+def _words(error: Exception) -> str:
+    """What a check's failure says to people."""
+    if isinstance(error, TimeoutError):
+        return "the check took too long"
+    return str(error) if isinstance(error, InboxError) else f"{type(error).__name__} in the check"

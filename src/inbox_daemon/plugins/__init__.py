@@ -32,7 +32,7 @@ from inbox_daemon.plugins.files import read_stored
 from inbox_daemon.plugins.hints import is_signed
 from inbox_daemon.plugins.probing import put_away
 from inbox_daemon.plugins.settings import BaseUrl, PluginSettings, Secret, WebAddress, ZoneName
-from inbox_daemon.plugins.ticketing import Capabilities, Notifying, TicketingAdapter, TicketingPlugin
+from inbox_daemon.plugins.ticketing import Capabilities, Notifying, Proving, TicketingAdapter, TicketingPlugin
 
 __all__ = [
     "Answer",
@@ -53,6 +53,7 @@ __all__ = [
     "Page",
     "PluginSettings",
     "Polled",
+    "Proving",
     "Pushed",
     "Replying",
     "Secret",

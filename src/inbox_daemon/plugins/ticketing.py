@@ -71,7 +71,11 @@ class TicketingAdapter(Protocol):
     capabilities: Capabilities
 
     async def check(self) -> None:
-        """Prove that what is configured exists and that a reference is written *and found*; nothing lasting stays."""
+        """Prove that what is configured exists and that a reference is written *and found*; nothing lasting stays.
+
+        Called at every start before anything is sent, and again and again after `Credentials` until it passes: what
+        can be proved without writing is not written again.
+        """
 
     async def open_ticket(self, draft: Draft) -> Ticket:
         """Create a ticket that carries `draft.reference` and, as its first entry, `draft.first` with its key."""
@@ -135,6 +139,14 @@ class Notifying(TicketingAdapter, Protocol):
         Called after the entry is on disk there, at least once and in no set order, and again after `Uncertain`; what
         fails holds up no entry. Raises `EdgeError`; `Gone` when there is nothing to tell of any more.
         """
+
+
+@runtime_checkable
+class Proving(TicketingAdapter, Protocol):
+    """A system of which more can be proved than ought to be waited for before every start."""
+
+    async def prove(self) -> None:
+        """`check`, and what only a person waits for (`check --online`): no citizen's step is held up by it."""
 
 
 S = TypeVar("S", bound=PluginSettings)

@@ -118,8 +118,8 @@ async def world(dovecot: Dovecot, postfix: Postfix) -> AsyncIterator[World]:
 
 
 async def test_the_check_finds_the_way_back_and_leaves_nothing(world: World) -> None:
-    await world.adapter.check()
-    await world.adapter.check()
+    await world.adapter.prove()
+    await world.adapter.prove()
     assert await asyncio.to_thread(_mails, world.cases) == []
     assert await asyncio.to_thread(_mails, world.office) == []
 

@@ -169,7 +169,7 @@ async def test_a_wrong_key_is_told_without_it() -> None:
 
 
 async def test_the_check_makes_no_ticket_and_sees_a_login_page(world: World) -> None:
-    await world.adapter.check()
+    await world.adapter.prove()
     assert world.system.tickets == []
     assert world.system.office.arrived == []
     world.proxy.once(Fault.LOGIN_PAGE)

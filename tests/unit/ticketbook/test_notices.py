@@ -16,7 +16,7 @@ from sqlalchemy import delete
 from contract.ticketing_words import draft, entry
 from inbox_daemon.errors import Gone, Transient
 from inbox_daemon.model import Reference
-from inbox_daemon.plugins import Context, Notifying
+from inbox_daemon.plugins import Context, Notifying, Proving
 from inbox_daemon.store.casebook import StoredCaseBook
 from inbox_daemon.store.database import Database
 from inbox_daemon.store.migrate import migrate
@@ -126,12 +126,21 @@ async def test_nobody_is_mailed_where_nobody_is_named(office: Office) -> None:
     assert office.adapter().notifies is True
 
 
-async def test_check_asks_the_mail_server(office: Office) -> None:
+async def test_no_case_waits_for_the_mail_server(office: Office) -> None:
+    """The core sends nothing to a destination whose check fails."""
     adapter = office.adapter()
+    office.outgoing.failure = Transient("down")
     await adapter.check()
+    assert await adapter.open_ticket(draft(CASE))
+
+
+async def test_a_person_who_checks_learns_how_the_mail_server_is(office: Office) -> None:
+    adapter = office.adapter()
+    assert isinstance(adapter, Proving)
+    await adapter.prove()
     office.outgoing.failure = Transient("down")
     with pytest.raises(Transient, match="down"):
-        await adapter.check()
+        await adapter.prove()
 
 
 async def test_a_case_that_is_no_more_is_not_told_of(office: Office) -> None:
