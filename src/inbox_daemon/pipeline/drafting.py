@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Row, select
 
 from inbox_daemon.identity.handles import readable
 from inbox_daemon.model import Draft, Entry, Handle, MessageKey, Proof, Reference, StoredFile
-from inbox_daemon.pipeline.files import path_of
+from inbox_daemon.pipeline.files import limit_words, path_of
 from inbox_daemon.pipeline.markup import to_channel
 from inbox_daemon.pipeline.rendering import CHANNELS, Shown, Wording
 from inbox_daemon.pipeline.routing import RESERVED_MATTERS
@@ -297,7 +297,7 @@ class Drafting:
         if sheet.attach == "none":
             return "el sistema de destino no admite archivos"
         if sheet.max_attachment_bytes is not None and file.size > sheet.max_attachment_bytes:
-            return f"supera el límite de {sheet.max_attachment_bytes / 1_000_000:g} MB del sistema de destino"
+            return f"supera el límite de {limit_words(sheet.max_attachment_bytes)} del sistema de destino"
         return None
 
     def _about_file(self, step: Step, work: Work, text: str) -> Entry:

@@ -22,13 +22,20 @@ def path_of(folder: Path, sha256: str) -> Path:
     return folder / sha256[:2] / sha256
 
 
+def limit_words(size: int) -> str:
+    """A limit as agents and citizens read it: 5242880 is `5,2 MB`. Rounded down: what is that large fits."""
+    if size < 100_000:
+        return f"{size} bytes"
+    return f"{size // 100_000 / 10:g} MB".replace(".", ",")
+
+
 async def store(folder: Path, chunks: AsyncIterator[bytes], max_bytes: int) -> tuple[int, str]:
     """Stream `chunks` to disk; returns (size, sha256 hex). Raises `Permanent` beyond `max_bytes`."""
     part = _Part(folder)
     try:
         async for chunk in chunks:
             if part.size + len(chunk) > max_bytes:
-                words = f"supera el límite de {max_bytes / 1_000_000:g} MB"
+                words = f"supera el límite de {limit_words(max_bytes)}"
                 raise Permanent(words, told=words)  # noqa: TRY301 - what is half written goes
             part.write(chunk)
         await asyncio.to_thread(part.keep)

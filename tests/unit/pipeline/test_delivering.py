@@ -252,7 +252,7 @@ async def _fetched(pipes: Pipes, tmp_path: Path, content: bytes | None) -> None:
             "note",
             "No se pudo obtener el archivo adjunto «dni.pdf»: venció en el canal de origen.",
         ),
-        (Capabilities(max_attachment_bytes=2), b"123", "note", "supera el límite de 2e-06 MB del sistema de destino"),
+        (Capabilities(max_attachment_bytes=2), b"123", "note", "supera el límite de 2 bytes del sistema de destino"),
         (Capabilities(attach="none"), b"123", "note", "el sistema de destino no admite archivos"),
     ],
     ids=["stored", "failed", "too large", "not supported"],

@@ -53,3 +53,11 @@ def test_a_start_removes_what_was_abandoned_and_nothing_that_another_node_writes
     os.utime(old, (long_ago, long_ago))
     files.sweep(tmp_path)
     assert sorted(one.name for one in tmp_path.iterdir()) == ["part-new"]
+
+
+@pytest.mark.parametrize(
+    ("size", "words"),
+    [(2, "2 bytes"), (99_999, "99999 bytes"), (100_000, "0,1 MB"), (5_242_880, "5,2 MB"), (25_000_000, "25 MB")],
+)
+def test_a_limit_reads_well_and_promises_no_more_than_it_is(size: int, words: str) -> None:
+    assert files.limit_words(size) == words

@@ -68,7 +68,7 @@ async def _sends_a_file(pipes: Pipes, folder: Path, *, kept: bool = True) -> Non
 @pytest.mark.parametrize(
     ("adapter", "reason"),
     [
-        (MemoryAdapter(Capabilities(max_attachment_bytes=2)), "supera el límite de 2e-06 MB del sistema de destino"),
+        (MemoryAdapter(Capabilities(max_attachment_bytes=2)), "supera el límite de 2 bytes del sistema de destino"),
         (MemoryAdapter(Capabilities(attach="none")), "el sistema de destino no admite archivos"),
         (Refusing(Permanent("415", told=TOLD)), TOLD),
         (Refusing(Permanent("a bare 422")), "el sistema de destino no lo acepta"),
