@@ -65,7 +65,8 @@ class TicketingAdapter(Protocol):
 
     Every call is one attempt, bounded by the adapter's own time-outs; it never retries. It may be called from several
     nodes at once. All raise `EdgeError`: `Transient` only where provably nothing was done, `Uncertain` wherever
-    something may have been (also for an answer that makes no sense), `Gone` when the ticket takes nothing any more.
+    something may have been (also for an answer that makes no sense), `Gone` when the ticket takes nothing any more,
+    `Credentials` only where nothing was written: what stands wrongly is `Permanent`, which is not repeated.
     """
 
     capabilities: Capabilities
