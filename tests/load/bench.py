@@ -5,7 +5,8 @@
 * start until ready, and resident memory, with both channels configured
 * steps a second into a destination that does nothing, 64 conversations at a time, beside a bare client's requests
 * how fast messages are taken in and become cases, from a backlog and by themselves
-* parsing: WhatsApp bodies of 1000 updates beside orjson.loads of the same bytes, an ordinary mail
+* parsing: WhatsApp bodies of 1000 updates and Facebook bodies of 1000 events (pushed, and as a poll keeps them) beside
+  orjson.loads of the same bytes, an ordinary mail
 * answers by WhatsApp while one person is held (131056) beside the same ones while nobody is
 
 Nothing passes or fails here: a shared machine drifts by a third between runs, ratios by less.
@@ -20,7 +21,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -31,6 +32,8 @@ from structlog.testing import capture_logs
 
 from inbox_channels.email.parse import ParseOptions
 from inbox_channels.email.parse import parse as parse_mail
+from inbox_channels.facebook.parse import parse as parse_facebook
+from inbox_channels.facebook.settings import FacebookSettings
 from inbox_channels.whatsapp.parse import parse as parse_whatsapp
 from inbox_channels.whatsapp.settings import WhatsAppSettings
 from inbox_daemon.model import Envelope, InstanceId
@@ -40,6 +43,8 @@ from load.pairs import rounds as held_beside_free
 from load.report import Figures, print_imports, print_report
 from support.daemon import Daemon, eventually
 from support.graph_fake_citizens import body, citizens, status_update
+from unit.facebook.deliveries import body as pushed
+from unit.facebook.deliveries import comment, item, node, polled, said
 
 CONNECTIONS = 64
 MOST_PER_SECOND = 20_000
@@ -177,10 +182,35 @@ def parsing(*, seconds: float) -> Figures:
     def envelope(content: bytes) -> Envelope:
         return Envelope(instance=InstanceId("bench"), body=content, received_at=now)
 
+    page = FacebookSettings.model_construct()
+
+    def whatsapp(content: bytes) -> Callable[[], object]:
+        return lambda: parse_whatsapp(envelope(content), settings)
+
+    def facebook(content: bytes) -> Callable[[], object]:
+        return lambda: parse_facebook(envelope(content), page)
+
+    bodies = {f"facebook_1000_{name}": content for name, content in facebook_bodies(1000).items()}
     return {
-        **_beside_json("whatsapp_1000_updates", large, lambda: parse_whatsapp(envelope(large), settings), seconds),
-        **_beside_json("whatsapp_1000_states", states, lambda: parse_whatsapp(envelope(states), settings), seconds),
+        **_beside_json("whatsapp_1000_updates", large, whatsapp(large), seconds),
+        **_beside_json("whatsapp_1000_states", states, whatsapp(states), seconds),
+        **_merged(_beside_json(name, content, facebook(content), seconds) for name, content in bodies.items()),
         "mail_ms": _milliseconds(lambda: parse_mail(envelope(mail), ParseOptions()), seconds),
+    }
+
+
+def _merged(figures: Iterable[Figures]) -> Figures:
+    return {name: value for each in figures for name, value in each.items()}
+
+
+def facebook_bodies(count: int) -> dict[str, bytes]:
+    """Deliveries of so many messages, comments and states each, and as many messages as a poll keeps them."""
+    one_each = range(count)
+    return {
+        "messages": pushed([said(f"mensaje {n}", mid=f"m_{n}") for n in one_each]),
+        "comments": pushed(changes=[comment(n, f"comentario {n}") for n in one_each]),
+        "states": pushed([item(delivery={"mids": [f"m_{n}"]}) for n in one_each]),
+        "polled": polled(*(node(f"m_{n}", message=f"mensaje {n}") for n in one_each)),
     }
 
 

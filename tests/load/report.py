@@ -9,6 +9,16 @@ Figures = dict[str, float]
 
 AIM_RATIO, AIM_READY_SECONDS, AIM_MEGABYTES, AIM_DISPATCHED = 0.35, 2.0, 130.0, 300.0
 
+PARSED = {
+    "WhatsApp messages": "whatsapp_1000_updates",
+    "WhatsApp states": "whatsapp_1000_states",
+    "Facebook messages": "facebook_1000_messages",
+    "Facebook comments": "facebook_1000_comments",
+    "Facebook states": "facebook_1000_states",
+    "polled messages": "facebook_1000_polled",
+}
+"""Bodies that are parsed, as people call what is in them, and the beginning of their figures' names."""
+
 
 def print_report(found: Figures, connections: int) -> None:
     """Print one line a figure."""
@@ -48,9 +58,9 @@ def print_report(found: Figures, connections: int) -> None:
     line("memory at ready", f"{found['resident_mb']:.0f}", "MB", span("resident_mb", ".0f") + met)
     after, per_second = found["resident_mb_after_messages"], found["messages_to_cases_per_second"]
     line(f"  {found['messages']:,} messages to cases", f"{per_second:,.0f}", "/s", f"memory then {after:.0f} MB")
-    for title, name in (("messages", "whatsapp_1000_updates"), ("states", "whatsapp_1000_states")):
+    for title, name in PARSED.items():
         times = f"{found[f'{name}_to_json']:.0f} times orjson.loads of the same bytes"
-        line(f"parsing 1000 WhatsApp {title}", f"{found[f'{name}_ms']:.1f}", "ms", times)
+        line(f"parsing 1000 {title}", f"{found[f'{name}_ms']:.1f}", "ms", times)
     line("answers, one person held", f"{found['others_per_second']:,.0f}", "/s", span("others_per_second", ",.0f"))
     line("  the same, nobody held", f"{found['nobody_held_per_second']:,.0f}", "/s")
     asked = f"Meta asked {found['asked_for_held']:.0f} times at most for the held one"
