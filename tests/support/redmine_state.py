@@ -106,6 +106,9 @@ class RedmineState:
     uploads: dict[str, File] = field(default_factory=dict)
     ids: Iterator[int] = field(default_factory=lambda: itertools.count(1))
     filterable: set[int] = field(default_factory=lambda: {1, 2})
+    untracked: set[int] = field(default_factory=set)
+    """Numbers of custom fields of projects that are not ticked for the tracker."""
+    finds_nothing: bool = False
     denied_statuses: set[int] = field(default_factory=set)
     """What the workflow of every role leaves out."""
     required: tuple[str, ...] = ()
@@ -152,7 +155,7 @@ class RedmineState:
             fields={
                 int(one["id"]): str(one["value"])
                 for one in given.get("custom_fields") or ()
-                if int(one["id"]) in project.fields
+                if int(one["id"]) in project.fields and int(one["id"]) not in self.untracked
             },
         )
         self.issues[issue.id] = issue

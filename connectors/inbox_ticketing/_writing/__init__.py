@@ -1,1 +1,1 @@
-"""Words that several adapters write into their systems. No plug-in, and knows none."""
+"""Words that several adapters write into their systems, and how often a check may. No plug-in, and knows none."""

@@ -30,6 +30,7 @@ from inbox_daemon.model import (
 )
 from inbox_daemon.plugins import Answer, Capabilities, Context, WebhookRequest, cursor_at, moment_of
 from inbox_ticketing._writing import texts
+from inbox_ticketing._writing.pace import Pace
 from inbox_ticketing.open311 import parse
 from inbox_ticketing.open311.calls import Calls
 from inbox_ticketing.open311.proof import prove
@@ -61,6 +62,7 @@ class Open311:
     def __init__(self, settings: Open311Settings, context: Context) -> None:
         self._settings = settings
         self._context = context
+        self._pace = Pace(context.now)
         self._name = context.instance
         self._heading = not settings.descriptions_are_public
         self._takes_files = settings.files_are_public or not settings.descriptions_are_public
@@ -78,7 +80,7 @@ class Open311:
 
     async def check(self) -> None:
         """See `proof.prove`."""
-        await prove(self, self._settings, self._calls, self._reader, self._context)
+        await prove(self, self._settings, self._calls, self._reader, self._pace, self._context)
 
     # ------------------------------------------------------------ writing
 

@@ -7,10 +7,12 @@ check finds without writing.
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import partial
 
 from inbox_daemon.errors import Credentials, Permanent
 from inbox_daemon.model import CaseNumber, Draft, Entry, MessageKey, Reference, Ticket
 from inbox_daemon.plugins import Context, TicketingAdapter, put_away
+from inbox_ticketing._writing.pace import Pace
 from inbox_ticketing.open311 import parse
 from inbox_ticketing.open311.calls import Calls
 from inbox_ticketing.open311.reading import Reader
@@ -22,7 +24,7 @@ FILLING = "Renglón de prueba de un texto largo.\n"
 
 
 async def prove(
-    adapter: TicketingAdapter, settings: Open311Settings, calls: Calls, reader: Reader, context: Context
+    adapter: TicketingAdapter, settings: Open311Settings, calls: Calls, reader: Reader, pace: Pace, context: Context
 ) -> None:
     """Raise the `EdgeError` that says what is missing, and where to mend it."""
     await _service(settings, calls, context)
@@ -35,13 +37,11 @@ async def prove(
             raise
         return  # two nodes made their first check at once: found, which is all that is asked
     if ticket is None:
-        ticket = await _write(adapter, reference, settings, context)
-    for number, what in ((1, "the request's own description"), (2, "an update (GET /servicerequestupdates)")):
-        if await adapter.find_entry(ticket, MessageKey(f"{reference}.m{number}")) is None:
-            raise Credentials(
-                f"{context.instance}: what was written is not found again in {what} of request {ticket.number}. "
-                "The endpoint has to list our own texts unchanged; without that a double can't be excluded"
-            )
+        ticket = await pace.write(partial(_open, adapter, reference, settings, context))
+    if await adapter.find_entry(ticket, MessageKey(f"{reference}.m1")) is None:
+        raise _unfound(ticket, "the request's own description", context)
+    if not await _stands(adapter, ticket, MessageKey(f"{reference}.m2")):
+        await pace.write(partial(_update, adapter, ticket, reference, settings, context))
     await put_away(
         adapter,
         ticket,
@@ -72,15 +72,22 @@ async def _narrowed(reader: Reader, context: Context) -> None:
         )
 
 
-async def _write(
-    adapter: TicketingAdapter, reference: Reference, settings: Open311Settings, context: Context
-) -> Ticket:
+def _unfound(ticket: Ticket, what: str, context: Context) -> Credentials:
+    return Credentials(
+        f"{context.instance}: what was written is not found again in {what} of request {ticket.number}. "
+        "The endpoint has to list our own texts unchanged; without that a double can't be excluded"
+    )
+
+
+def _body(settings: Open311Settings) -> str:
     """As long as it may be: an endpoint that cuts texts without a word cuts off the line that finds them."""
-    now = context.now()
-    body = f"{TEXT}\n{FILLING * (settings.max_description_chars // len(FILLING))}"[
-        : settings.max_description_chars - 400
-    ]
-    first = Entry(key=MessageKey(f"{reference}.m1"), heading=SUBJECT, body=body, sent_at=now, automatic=True)
+    filled = f"{TEXT}\n{FILLING * (settings.max_description_chars // len(FILLING))}"
+    return filled[: settings.max_description_chars - 400]
+
+
+async def _open(adapter: TicketingAdapter, reference: Reference, settings: Open311Settings, context: Context) -> Ticket:
+    key, body = MessageKey(f"{reference}.m1"), _body(settings)
+    first = Entry(key=key, heading=SUBJECT, body=body, sent_at=context.now(), automatic=True)
     draft = Draft(reference=reference, case_number=CaseNumber(reference), subject=SUBJECT, first=first)
     await adapter.open_ticket(draft)
     ticket = await adapter.find(reference)
@@ -90,5 +97,23 @@ async def _write(
             "GET /requests.json has to show it at once, with its description whole and as it was written; where it "
             "cuts long ones, configure `max_description_chars`"
         )
-    await adapter.append(ticket, Entry(key=MessageKey(f"{reference}.m2"), heading=SUBJECT, body=body, sent_at=now))
     return ticket
+
+
+async def _stands(adapter: TicketingAdapter, ticket: Ticket, key: MessageKey) -> bool:
+    """Whether an update is found. Several were made where an endpoint did not show them for a while."""
+    try:
+        return await adapter.find_entry(ticket, key) is not None
+    except Permanent as error:
+        if "more than one update" not in str(error):
+            raise
+        return True
+
+
+async def _update(
+    adapter: TicketingAdapter, ticket: Ticket, reference: Reference, settings: Open311Settings, context: Context
+) -> None:
+    key = MessageKey(f"{reference}.m2")
+    await adapter.append(ticket, Entry(key=key, heading=SUBJECT, body=_body(settings), sent_at=context.now()))
+    if not await _stands(adapter, ticket, key):
+        raise _unfound(ticket, "an update (GET /servicerequestupdates)", context)

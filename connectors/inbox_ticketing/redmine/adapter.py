@@ -31,6 +31,7 @@ from inbox_daemon.model import (
 )
 from inbox_daemon.plugins import Capabilities, Context, WebhookRequest, read_stored
 from inbox_ticketing._writing import texts
+from inbox_ticketing._writing.pace import Pace
 from inbox_ticketing.redmine import parse
 from inbox_ticketing.redmine.hints import read_hint
 from inbox_ticketing.redmine.proof import prove
@@ -68,6 +69,7 @@ class Redmine:
     def __init__(self, settings: RedmineSettings, context: Context) -> None:
         self._settings = settings
         self._context = context
+        self._pace = Pace(context.now)
         self._rest = RestClient(settings, context)
         self._reader = Reader(settings, self._rest, context)
         self._watch = Watch(settings, self._rest, self._reader)
@@ -85,7 +87,7 @@ class Redmine:
 
     async def check(self) -> None:
         """See `proof.prove`."""
-        await prove(self, self._settings, self._reader, self._context)
+        await prove(self, self._settings, self._reader, self._pace, self._context)
 
     # ------------------------------------------------------------ writing
 

@@ -8,10 +8,12 @@ issue, closes it, and leaves it as the proof that every later check finds withou
 from __future__ import annotations
 
 import secrets
+from functools import partial
 
 from inbox_daemon.errors import Credentials, Permanent
 from inbox_daemon.model import CaseNumber, Draft, Entry, MessageKey, Reference, Ticket
 from inbox_daemon.plugins import Context, TicketingAdapter, put_away
+from inbox_ticketing._writing.pace import Pace
 from inbox_ticketing.redmine.reading import Reader
 from inbox_ticketing.redmine.settings import RedmineSettings
 
@@ -23,7 +25,9 @@ SIGN = "😀"
 """Outside of the basic plane: a MySQL database in `utf8` fails on it, or cuts the text there."""
 
 
-async def prove(adapter: TicketingAdapter, settings: RedmineSettings, reader: Reader, context: Context) -> None:
+async def prove(
+    adapter: TicketingAdapter, settings: RedmineSettings, reader: Reader, pace: Pace, context: Context
+) -> None:
     """Raise the `EdgeError` that says what is missing, and where to give it."""
     me = await reader.log_in()
     await _place(settings, reader, context)
@@ -31,7 +35,9 @@ async def prove(adapter: TicketingAdapter, settings: RedmineSettings, reader: Re
     await _people(me, settings, reader, context)
     reference = Reference(f"PRUEBA-{context.instance}")
     try:
-        ticket = await adapter.find(reference) or await _open(adapter, reference, context)
+        ticket = await adapter.find(reference)
+        if ticket is None:
+            ticket = await pace.write(partial(_open, adapter, reference, context))
     except Permanent as error:
         if "carry the reference" in str(error):  # two nodes made their first check at once: found, which is all
             return
@@ -39,7 +45,7 @@ async def prove(adapter: TicketingAdapter, settings: RedmineSettings, reader: Re
     await _found_again(adapter, settings, reference, context)
     key = MessageKey(f"{reference}.n2")
     if await adapter.find_entry(ticket, key) is None:
-        await _note(adapter, ticket, key, context)
+        await pace.write(partial(_note, adapter, ticket, key, context))
     await _words_kept(adapter, reader, ticket, key, context)
     await _put_away(adapter, ticket, settings, context)
 
@@ -123,8 +129,13 @@ async def _words_kept(
             "permission Set notes as private"
         )
     issue = await reader.issue(ticket.id)
-    notes = next((one.notes for one in issue.journals if str(one.id) == written.entry), "")
-    if SIGN not in notes:
+    note = next((one for one in issue.journals if str(one.id) == written.entry), None)
+    if note is not None and note.private is not True:
+        raise Credentials(
+            f"{context.instance}: the private note of this check in issue {ticket.number} is public. Make it private, "
+            "and give the role the permission Set notes as private"
+        )
+    if note is None or SIGN not in note.notes:
         raise Credentials(
             f"{context.instance}: Redmine's database does not keep emoji. Convert it (MySQL, MariaDB) to utf8mb4"
         )

@@ -34,6 +34,7 @@ from inbox_daemon.model import (
 )
 from inbox_daemon.plugins import Answer, Capabilities, Context, WebhookRequest, is_signed, read_stored
 from inbox_ticketing._writing import texts
+from inbox_ticketing._writing.pace import Pace
 from inbox_ticketing.request_tracker import parse
 from inbox_ticketing.request_tracker.proof import prove
 from inbox_ticketing.request_tracker.reading import Reader
@@ -66,6 +67,7 @@ class RequestTracker:
         self._settings = settings
         self._rest = RestClient(settings, context)
         self._context = context
+        self._pace = Pace(context.now)
         self._reader = Reader(settings, self._rest, context)
         self._watch = Watch(settings, self._rest, self._reader)
         self.capabilities = replace(
@@ -81,7 +83,7 @@ class RequestTracker:
 
     async def check(self) -> None:
         """See `proof.prove`."""
-        await prove(self, self._settings, self._rest, self._context)
+        await prove(self, self._settings, self._rest, self._pace, self._context)
 
     # ------------------------------------------------------------ writing
 

@@ -8,12 +8,15 @@ leaves it as the proof that every later check finds without writing.
 from __future__ import annotations
 
 import re
+from contextlib import suppress
+from functools import partial
 from urllib.parse import quote as url_quote
 
-from inbox_daemon.errors import Credentials, Permanent
+from inbox_daemon.errors import Credentials, EdgeError, Permanent
 from inbox_daemon.model import MessageKey, Reference, Ticket
 from inbox_daemon.plugins import Context, TicketingAdapter, put_away
 from inbox_ticketing._writing import texts
+from inbox_ticketing._writing.pace import Pace
 from inbox_ticketing.request_tracker import parse
 from inbox_ticketing.request_tracker.rest import RestClient
 from inbox_ticketing.request_tracker.settings import RequestTrackerSettings
@@ -23,7 +26,7 @@ TEXT = "Este caso prueba que inbox-daemon puede escribir y encontrar sus casos e
 
 
 async def prove(
-    adapter: TicketingAdapter, settings: RequestTrackerSettings, rest: RestClient, context: Context
+    adapter: TicketingAdapter, settings: RequestTrackerSettings, rest: RestClient, pace: Pace, context: Context
 ) -> None:
     """Raise the `EdgeError` that says what is missing, and where to give it."""
     await _account(settings, rest, context)
@@ -37,18 +40,9 @@ async def prove(
             raise
         return  # two nodes made their first check at once: found, which is all that is asked
     if ticket is None:
-        await _write(reference, key, settings, rest)
-        ticket = await adapter.find(reference)
-    if ticket is None:
-        raise Credentials(
-            f"{context.instance}: a reference was written into {settings.reference_field!r} and is not found again. "
-            f"Give {settings.account!r} SeeCustomField and ModifyCustomField on queue {settings.queue!r}"
-        )
+        ticket = await pace.write(partial(_open, adapter, reference, settings, rest, context))
     if await adapter.find_entry(ticket, key) is None:
-        raise Credentials(
-            f"{context.instance}: a comment written into ticket {ticket.number} is not found again. "
-            f"Give {settings.account!r} ShowTicketComments on queue {settings.queue!r}"
-        )
+        await pace.write(partial(_comment, adapter, ticket, key, settings, rest, context))
     await _put_away(adapter, ticket, settings, context)
 
 
@@ -78,7 +72,14 @@ async def _queue_and_field(settings: RequestTrackerSettings, rest: RestClient, c
         )
 
 
-async def _write(reference: Reference, key: MessageKey, settings: RequestTrackerSettings, rest: RestClient) -> None:
+async def _open(
+    adapter: TicketingAdapter,
+    reference: Reference,
+    settings: RequestTrackerSettings,
+    rest: RestClient,
+    context: Context,
+) -> Ticket:
+    """One that is not found again is closed: nobody would ever need it."""
     ticket = {
         "Queue": settings.queue,
         "Subject": SUBJECT,
@@ -87,8 +88,32 @@ async def _write(reference: Reference, key: MessageKey, settings: RequestTracker
         "CustomFields": {settings.reference_field: reference},
     }
     answer = await rest.send("POST", "/ticket", ticket)
+    found = await adapter.find(reference)
+    if found is not None:
+        return found
+    with suppress(EdgeError):
+        await rest.send("PUT", f"/ticket/{answer.part('id')}", {"Status": settings.closed_status})
+    raise Credentials(
+        f"{context.instance}: a reference was written into {settings.reference_field!r} and is not found again. "
+        f"Give {settings.account!r} SeeCustomField and ModifyCustomField on queue {settings.queue!r}"
+    )
+
+
+async def _comment(
+    adapter: TicketingAdapter,
+    ticket: Ticket,
+    key: MessageKey,
+    settings: RequestTrackerSettings,
+    rest: RestClient,
+    context: Context,
+) -> None:
     comment = {"Content": f"{TEXT}\n\n{texts.marker(key)}", "ContentType": "text/plain"}
-    await rest.send("POST", f"/ticket/{answer.json['id']}/comment", comment)
+    await rest.send("POST", f"/ticket/{ticket.id}/comment", comment)
+    if await adapter.find_entry(ticket, key) is None:
+        raise Credentials(
+            f"{context.instance}: a comment written into ticket {ticket.number} is not found again. "
+            f"Give {settings.account!r} ShowTicketComments on queue {settings.queue!r}"
+        )
 
 
 async def _put_away(

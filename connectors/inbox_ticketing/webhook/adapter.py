@@ -30,6 +30,7 @@ from inbox_daemon.model import (
     Written,
 )
 from inbox_daemon.plugins import Capabilities, Context, Secret, WebhookRequest, read_stored
+from inbox_ticketing._writing.pace import Pace
 from inbox_ticketing.webhook import events, parse, signing
 from inbox_ticketing.webhook.calls import Calls
 from inbox_ticketing.webhook.proof import prove, unfiltered
@@ -60,6 +61,7 @@ class Webhook:
     def __init__(self, settings: WebhookSettings, context: Context) -> None:
         self._settings = settings
         self._context = context
+        self._pace = Pace(context.now)
         self._name = context.instance
         keys = self._keys_of("secrets", settings.secrets)
         self._calls = Calls(settings, context, keys)
@@ -82,7 +84,7 @@ class Webhook:
 
     async def check(self) -> None:
         """See `proof.prove`."""
-        await prove(self, self._settings, self._calls, self._context)
+        await prove(self, self._settings, self._calls, self._pace, self._context)
 
     def _keys_of(self, table_key: str, given: Sequence[Secret]) -> list[bytes]:
         try:

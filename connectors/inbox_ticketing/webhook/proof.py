@@ -8,10 +8,13 @@ goes on finding it.
 from __future__ import annotations
 
 import secrets
+from collections.abc import Sequence
+from functools import partial
 
 from inbox_daemon.errors import Credentials, EdgeError, Permanent, Transient, Uncertain
 from inbox_daemon.model import CaseNumber, Draft, Entry, MessageKey, Reference, Ticket, TicketState
 from inbox_daemon.plugins import Context, TicketingAdapter
+from inbox_ticketing._writing.pace import Pace
 from inbox_ticketing.webhook import events
 from inbox_ticketing.webhook.calls import Calls
 from inbox_ticketing.webhook.settings import WebhookSettings
@@ -20,7 +23,9 @@ SUBJECT = "Prueba de conexión (no responder)"
 TEXT = "Este caso prueba que inbox-daemon puede escribir y encontrar sus casos aquí. No hace falta hacer nada."
 
 
-async def prove(adapter: TicketingAdapter, settings: WebhookSettings, calls: Calls, context: Context) -> None:
+async def prove(
+    adapter: TicketingAdapter, settings: WebhookSettings, calls: Calls, pace: Pace, context: Context
+) -> None:
     """Raise the `EdgeError` that says what is missing, and where to mend it."""
     await _ping(settings, calls, context)
     if settings.read_url is None:
@@ -34,9 +39,22 @@ async def prove(adapter: TicketingAdapter, settings: WebhookSettings, calls: Cal
             raise
         return  # two nodes made their first check at once: found, which is all that is asked
     if ticket is None:
-        ticket = await _write(adapter, reference, settings, calls, context)
-    if settings.keeps_ids:
-        await _once(adapter, ticket, reference, calls, context)
+        ticket = await pace.write(partial(_open, adapter, reference, settings, calls, context))
+    if ticket.open:
+        await _close(adapter, ticket, reference, context)
+    keys = [MessageKey(f"{reference}-{ticket.id}.n{number}") for number in (1, 2)]
+    try:
+        if not await _any_found(adapter, ticket, keys):
+            await pace.write(partial(_write, adapter, ticket, keys, settings, calls, context))
+    except Permanent as error:
+        if "more than one entry" not in str(error):
+            raise
+        if not settings.keeps_ids:
+            return  # it stands there, which is all that is asked of this one
+        raise Credentials(
+            f"{context.instance}: the receiver does an event again that comes again. Have it keep each webhook-id with "
+            f"its answer; or configure keeps_ids = false, and take one note out of ticket {ticket.number}"
+        ) from error
 
 
 async def _ping(settings: WebhookSettings, calls: Calls, context: Context) -> None:
@@ -75,7 +93,7 @@ def unfiltered(instance: str, what: str) -> Credentials:
     )
 
 
-async def _write(
+async def _open(
     adapter: TicketingAdapter, reference: Reference, settings: WebhookSettings, calls: Calls, context: Context
 ) -> Ticket:
     key = MessageKey(f"{reference}-{secrets.token_hex(6)}.m1")
@@ -89,12 +107,6 @@ async def _write(
             f"{context.instance}: a ticket was opened with the reference {reference} and is not found again. "
             "Have the receiver keep `ticket.reference` and answer it to `ask=ticket`, at once"
         )
-    if await adapter.find_entry(ticket, key) is None:
-        raise Credentials(
-            f"{context.instance}: the first entry of ticket {ticket.number} is not found by its key. "
-            "Have the receiver keep `entry.key` and answer it to `ask=entry` with the author's role inbox"
-        )
-    await _close(adapter, ticket, reference, context)
     return ticket
 
 
@@ -113,22 +125,35 @@ async def _close(adapter: TicketingAdapter, ticket: Ticket, reference: Reference
         )
 
 
-async def _once(
-    adapter: TicketingAdapter, ticket: Ticket, reference: Reference, calls: Calls, context: Context
+async def _any_found(adapter: TicketingAdapter, ticket: Ticket, keys: Sequence[MessageKey]) -> bool:
+    for key in keys:
+        if await adapter.find_entry(ticket, key) is not None:
+            return True
+    return False
+
+
+async def _write(
+    adapter: TicketingAdapter,
+    ticket: Ticket,
+    keys: Sequence[MessageKey],
+    settings: WebhookSettings,
+    calls: Calls,
+    context: Context,
 ) -> None:
-    """One note stands in the proof, though it was sent twice under one webhook-id."""
-    key = MessageKey(f"{reference}-{ticket.id}.n1")
-    note = Entry(key=key, heading=SUBJECT, body=TEXT, sent_at=context.now(), automatic=True)
-    named = {"id": ticket.id, "number": ticket.number}
-    data = {"destination": context.instance, "ticket": named, "if_closed": "stay", "entry": events.entry_of(note)}
-    body = events.event("note.added", note.sent_at, data)
-    try:
-        if await adapter.find_entry(ticket, key) is None:
-            await calls.post(events.event_id(key), body)
-            await calls.post(events.event_id(key), body)
-            await adapter.find_entry(ticket, key)
-    except Permanent as error:
-        raise Credentials(
-            f"{context.instance}: the receiver does an event again that comes again. Have it keep each webhook-id with "
-            f"its answer; or configure keeps_ids = false, and take one note out of ticket {ticket.number}"
-        ) from error
+    """One note stands in the proof, though it was sent twice under one webhook-id. Raises `Permanent` where two do.
+
+    Where that is not found another is sent, under an id of its own: a receiver that was mended since does no id again.
+    """
+    ids = (events.event_id(keys[0]), f"note~{secrets.token_hex(12)}")
+    for key, event_id, times in zip(keys, ids, (2 if settings.keeps_ids else 1, 1), strict=True):
+        note = Entry(key=key, heading=SUBJECT, body=TEXT, sent_at=context.now(), automatic=True)
+        named = {"id": ticket.id, "number": ticket.number}
+        data = {"destination": context.instance, "ticket": named, "if_closed": "stay", "entry": events.entry_of(note)}
+        for _ in range(times):
+            await calls.post(event_id, events.event("note.added", note.sent_at, data))
+        if await adapter.find_entry(ticket, key) is not None:
+            return
+    raise Credentials(
+        f"{context.instance}: an entry of ticket {ticket.number} is not found by its key. "
+        "Have the receiver keep `entry.key` and answer it to `ask=entry` with the author's role inbox"
+    )

@@ -31,6 +31,7 @@ from inbox_daemon.model import (
 )
 from inbox_daemon.plugins import Answer, Capabilities, Context, WebhookRequest, is_signed, read_stored
 from inbox_ticketing._writing import texts
+from inbox_ticketing._writing.pace import Pace
 from inbox_ticketing.zammad import parse, writing
 from inbox_ticketing.zammad.proof import prove
 from inbox_ticketing.zammad.reading import MAKE_ATTRIBUTE, Reader
@@ -62,6 +63,7 @@ class Zammad:
     def __init__(self, settings: ZammadSettings, context: Context) -> None:
         self._settings = settings
         self._context = context
+        self._pace = Pace(context.now)
         self._rest = RestClient(settings, context)
         self._reader = Reader(settings, self._rest, context)
         self._watch = Watch(settings, self._reader, context)
@@ -77,7 +79,7 @@ class Zammad:
 
     async def check(self) -> None:
         """See `proof.prove`."""
-        await prove(self, self._settings, self._rest, self._reader, self._context)
+        await prove(self, self._settings, self._rest, self._reader, self._pace, self._context)
 
     # ------------------------------------------------------------ writing
 

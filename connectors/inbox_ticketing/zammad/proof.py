@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from functools import partial
 
 from inbox_daemon.errors import Credentials, Permanent
 from inbox_daemon.model import MessageKey, Reference, Ticket
 from inbox_daemon.plugins import Context, TicketingAdapter
 from inbox_ticketing._writing import texts
+from inbox_ticketing._writing.pace import Pace
 from inbox_ticketing.zammad import writing
 from inbox_ticketing.zammad.reading import MAKE_ATTRIBUTE, Reader
 from inbox_ticketing.zammad.rest import RestClient
@@ -25,25 +27,22 @@ TEXT = "Este caso prueba que inbox-daemon puede escribir y encontrar sus casos e
 
 
 async def prove(
-    adapter: TicketingAdapter, settings: ZammadSettings, rest: RestClient, reader: Reader, context: Context
+    adapter: TicketingAdapter, settings: ZammadSettings, rest: RestClient, reader: Reader, pace: Pace, context: Context
 ) -> None:
     """Raise the `EdgeError` that says what is missing, and where to give it."""
     me, _ = await reader.now()
     reference, key = Reference(f"PRUEBA-{context.instance}"), _key(settings, context)
     try:
-        ticket = await adapter.find(reference) or await _open(adapter, reference, me, settings, rest, context)
+        ticket = await adapter.find(reference)
+        if ticket is None:
+            ticket = await pace.write(partial(_open, adapter, reference, me, settings, rest, context))
     except Permanent as error:
         if str(reference) not in str(error):
             raise
         return  # two nodes made their first check at once: found, which is all that is asked
     await _absent(adapter, context)
     if await adapter.find_entry(ticket, key) is None:
-        await _note(ticket, key, settings, rest)
-        if await adapter.find_entry(ticket, key) is None:
-            raise Credentials(
-                f"{context.instance}: a note written into ticket {ticket.number} is not found again. Give the service "
-                f"account the right to read in group {settings.group!r}"
-            )
+        await pace.write(partial(_note, adapter, ticket, key, settings, rest, context))
 
 
 def _key(settings: ZammadSettings, context: Context) -> MessageKey:
@@ -85,7 +84,14 @@ async def _absent(adapter: TicketingAdapter, context: Context) -> None:
         raise Credentials(f"{context.instance}: Zammad finds a reference that nobody wrote")
 
 
-async def _note(ticket: Ticket, key: MessageKey, settings: ZammadSettings, rest: RestClient) -> None:
+async def _note(
+    adapter: TicketingAdapter,
+    ticket: Ticket,
+    key: MessageKey,
+    settings: ZammadSettings,
+    rest: RestClient,
+    context: Context,
+) -> None:
     """Open in the configured group and state with a note, then close: names that are not there are told by Zammad."""
     note: dict[str, object] = {
         "body": TEXT,
@@ -98,3 +104,8 @@ async def _note(ticket: Ticket, key: MessageKey, settings: ZammadSettings, rest:
     moved = {"group": settings.group, "state": settings.open_state, "article": note}
     await rest.send("PUT", f"/tickets/{ticket.id}", moved)
     await rest.send("PUT", f"/tickets/{ticket.id}", {"state": settings.closed_state})
+    if await adapter.find_entry(ticket, key) is None:
+        raise Credentials(
+            f"{context.instance}: a note written into ticket {ticket.number} is not found again. Give the service "
+            f"account the right to read in group {settings.group!r}"
+        )

@@ -17,7 +17,7 @@ from inbox_daemon.errors import Credentials, EdgeError, Gone, Permanent, Transie
 from inbox_daemon.model import Attachment, EntryId, MessageKey, Reference, TicketId, TicketState
 from inbox_daemon.plugins import Secret, TicketingAdapter
 from inbox_ticketing.open311 import plugin
-from support.contexts import lend_context
+from support.contexts import clock_off, lend_context
 from support.fault_proxy import Fault as Network
 from support.fault_proxy import FaultProxy
 from support.open311_fake import City, Fault
@@ -60,6 +60,43 @@ async def test_the_check_leaves_one_closed_request_and_then_only_reads(endpoint:
     assert request.status == "closed"
     assert 3500 < len(request.description) <= 4000
     assert len(city.updates) == 2
+
+
+async def test_a_check_that_never_finds_what_it_writes_writes_ever_more_rarely(
+    endpoint: tuple[City, Build], monkeypatch: Any
+) -> None:
+    """While it is refused a lane asks for one every half minute."""
+    adapter = endpoint[1]()
+
+    async def nothing(case: Reference) -> None:
+        return None
+
+    monkeypatch.setattr(adapter, "find", nothing)
+    for later, there in ((0, 1), (0, 1), (50, 1), (70, 2), (130, 2), (200, 3)):
+        with clock_off(timedelta(seconds=later)), pytest.raises(Credentials, match="not found again"):
+            await adapter.check()
+        assert len(endpoint[0].requests) == there
+
+
+async def test_a_proof_that_was_left_half_made_is_made_whole(endpoint: tuple[City, Build], proxy: FaultProxy) -> None:
+    city, build = endpoint
+    adapter = build(url=f"{proxy.url}/v2")
+    proxy.once(Network.SLOW_DOWN_429, lambda method, path: method == "POST" and "updates" in path)
+    with pytest.raises(Transient):
+        await adapter.check()
+    await adapter.check()
+    assert [one.status for one in city.requests] == ["closed"]
+    assert len(city.updates) == 2
+
+
+async def test_updates_that_were_hidden_for_a_while_are_proof_enough(endpoint: tuple[City, Build]) -> None:
+    city, build = endpoint
+    city.faults = {Fault.HIDES_OUR_UPDATES}
+    for _ in range(2):
+        with pytest.raises(Credentials, match="servicerequestupdates"):
+            await build().check()
+    city.faults = set()
+    await build().check()
 
 
 async def test_a_refused_look_up_is_no_passed_check(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import tomllib
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -17,6 +18,7 @@ from inbox_daemon.errors import Credentials, Gone, Permanent, Transient, Uncerta
 from inbox_daemon.model import MessageKey, TicketState
 from inbox_daemon.plugins import Secret, WebhookRequest
 from inbox_ticketing.redmine import plugin
+from support.contexts import clock_off
 from support.fault_proxy import Fault, FaultProxy
 from support.redmine_office import Redmine
 from support.redmine_state import RedmineState
@@ -99,6 +101,29 @@ async def test_an_account_that_is_no_member_is_told(redmine: Redmine) -> None:
     redmine.state.users["inbox"].roles.clear()
     with pytest.raises(Credentials, match="member"):
         await redmine.adapter().check()
+
+
+async def test_a_check_whose_issue_loses_its_reference_opens_ever_fewer(redmine: Redmine) -> None:
+    """While it is refused a lane asks for one every half minute. The field is in the project and not in the tracker."""
+    adapter = redmine.adapter()
+    redmine.state.untracked.add(1)
+    for later, there in ((0, 1), (0, 1), (50, 1), (70, 2), (130, 2), (200, 3)):
+        with clock_off(timedelta(seconds=later)), pytest.raises(Permanent, match="dropped the reference"):
+            await adapter.check()
+        assert [one.status for one in redmine.state.issues.values()] == [5] * there
+
+
+async def test_a_public_note_of_the_check_stops_until_it_is_private(redmine: Redmine) -> None:
+    adapter = redmine.adapter()
+    redmine.state.users["inbox"].sets_private = False
+    for _ in range(2):
+        with pytest.raises(Credentials, match="Set notes as private"):
+            await adapter.check()
+    [issue] = redmine.state.issues.values()
+    [note] = [one for one in issue.journals if one.notes]
+    redmine.state.users["inbox"].sets_private = True
+    note.private = True
+    await adapter.check()
 
 
 async def test_one_closed_issue_stays_of_all_checks(redmine: Redmine) -> None:

@@ -8,6 +8,7 @@ import json
 import tomllib
 from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -21,7 +22,7 @@ from inbox_daemon.errors import Credentials, Gone, Permanent, Transient, Uncerta
 from inbox_daemon.model import Cursor, Reference, TicketId, TicketState
 from inbox_daemon.plugins import Context, Secret, WebhookRequest
 from inbox_ticketing.request_tracker import plugin
-from support.contexts import lend_context
+from support.contexts import clock_off, lend_context
 from support.fault_proxy import Fault, FaultProxy
 from support.rt_fake import RtState, User
 from support.rt_fake_http import serve_fake_rt
@@ -89,6 +90,31 @@ async def test_a_field_taken_off_the_queue_does_not_look_like_not_there_yet(rt: 
     assert rt.state.tickets[2].status == "resolved"
     with pytest.raises(Credentials, match="InboxReference"):
         await adapter.check()
+
+
+async def test_a_check_that_never_finds_what_it_writes_writes_ever_more_rarely(rt: Rt, monkeypatch: Any) -> None:
+    """While it is refused a lane asks for one every half minute."""
+    adapter = rt.adapter()
+
+    async def nothing(case: Reference) -> None:
+        return None
+
+    monkeypatch.setattr(adapter, "find", nothing)
+    for later, there in ((0, 1), (0, 1), (50, 1), (70, 2), (130, 2), (200, 3)):
+        with clock_off(timedelta(seconds=later)), pytest.raises(Credentials, match="not found again"):
+            await adapter.check()
+        assert len(rt.state.tickets) == there
+    assert {one.status for one in rt.state.tickets.values()} == {"resolved"}
+
+
+async def test_a_proof_that_was_left_half_made_is_made_whole(rt: Rt) -> None:
+    async with FaultProxy("127.0.0.1", urlsplit(rt.url).port or 0) as proxy:
+        adapter = rt.adapter(url=proxy.url)
+        proxy.once(Fault.SLOW_DOWN_429, lambda method, path: path.endswith("/comment"))
+        with pytest.raises(Transient):
+            await adapter.check()
+        await adapter.check()
+    assert [one.status for one in rt.state.tickets.values()] == ["resolved"]
 
 
 async def test_a_refused_look_up_is_no_passed_check(rt: Rt, monkeypatch: pytest.MonkeyPatch) -> None:

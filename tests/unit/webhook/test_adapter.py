@@ -18,7 +18,7 @@ from inbox_daemon.errors import Credentials, EdgeError, Gone, Permanent, Setting
 from inbox_daemon.model import Attachment, EntryId, MessageKey, Reference, TicketId, TicketState
 from inbox_daemon.plugins import Secret, TicketingAdapter, WebhookRequest
 from inbox_ticketing.webhook import plugin
-from support.contexts import lend_context
+from support.contexts import CLOCK, clock_off, lend_context
 from support.webhook_fake import Breach, Office
 from support.webhook_fake_http import serve_receiver
 from support.webhook_schema import problems
@@ -46,6 +46,55 @@ async def test_the_check_leaves_one_closed_test_ticket_and_then_only_reads(recei
     assert case.test
     assert case.state == "closed"
     assert case.references == ["PRUEBA-obras-webhook"]
+
+
+async def test_a_check_that_never_finds_what_it_writes_writes_ever_more_rarely(
+    receiver: tuple[Office, Build], monkeypatch: Any
+) -> None:
+    """While it is refused a lane asks for one every half minute."""
+    adapter = receiver[1]()
+
+    async def nothing(case: Reference) -> None:
+        return None
+
+    monkeypatch.setattr(adapter, "find", nothing)
+    for later, there in ((0, 1), (0, 1), (50, 1), (70, 2), (130, 2), (200, 3)):
+        with clock_off(timedelta(seconds=later)), pytest.raises(Credentials, match="not found again"):
+            await adapter.check()
+        assert len(receiver[0].cases) == there
+
+
+@pytest.mark.parametrize(("breach", "told"), [(Breach.FORGETS_KEY, "entry.key"), (Breach.KEEPS_STATE, "as before")])
+@pytest.mark.parametrize("keeps_ids", [True, False])
+async def test_a_breach_is_told_by_every_check_and_not_by_the_first_only(
+    receiver: tuple[Office, Build], breach: Breach, told: str, keeps_ids: bool
+) -> None:
+    office, build = receiver
+    office.breaches = {breach}
+    adapter = build(keeps_ids=keeps_ids)
+    for _ in range(3):
+        with pytest.raises(Credentials, match=told):
+            await adapter.check()
+    assert len(office.cases) == 1
+    assert len(office.lines) <= 6
+    office.breaches = set()
+    with clock_off(timedelta(minutes=2)):
+        await adapter.check()
+
+
+async def test_a_note_that_was_not_shown_for_a_while_is_no_double(
+    receiver: tuple[Office, Build], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    office, build = receiver
+    monkeypatch.setattr(office, "by_key", lambda key: [])
+    for _ in range(2):
+        with pytest.raises(Credentials, match=r"entry\.key"):
+            await build().check()
+    monkeypatch.undo()
+    await build().check()
+    lines = len(office.lines)
+    await build().check()
+    assert len(office.lines) == lines
 
 
 async def test_a_refused_look_up_is_no_passed_check(
@@ -118,7 +167,7 @@ async def test_a_receiver_that_cannot_be_asked(receiver: tuple[Office, Build], t
     assert (sheet.find, sheet.find_entry, sheet.updates, sheet.idempotency) == ("none", "none", "none", "key")
     await blind.check()
     ticket = await blind.open_ticket(draft(case))
-    assert (str(ticket.id), ticket.number, ticket.open) == (str(case), str(case), True)
+    assert (str(ticket.id), ticket.number, ticket.open) == (str(case), case.partition("/")[0], True)
     assert await blind.open_ticket(draft(case)) == ticket
     assert [one.references for one in office.cases.values()] == [[case]]
     assert blind.parse_hint(hint(ticket.id)) is None
@@ -138,6 +187,7 @@ def test_a_receiver_that_keeps_no_ids_is_not_idempotent() -> None:
 def _no_context() -> Any:
     class Nothing:
         instance = "obras"
+        now = CLOCK.now
 
     return Nothing()
 

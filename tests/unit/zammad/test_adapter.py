@@ -18,6 +18,7 @@ from inbox_daemon.errors import Credentials, Gone, Permanent, Transient, Uncerta
 from inbox_daemon.model import Attachment, CaseNumber, MessageKey, Reference, TicketState
 from inbox_daemon.plugins import Answer, Secret, WebhookRequest
 from inbox_ticketing.zammad import plugin, rest
+from support.contexts import clock_off
 from support.zammad_bench import Zammad
 
 # ---------------------------------------------------------------- the check
@@ -50,6 +51,22 @@ async def test_checks_leave_one_closed_ticket_and_write_no_more(zammad: Zammad) 
     assert all(one.internal for one in zammad.state.articles.values())
     await zammad.adapter().check()
     assert len(zammad.state.history) == rows
+
+
+async def test_a_check_that_never_finds_what_it_writes_writes_ever_more_rarely(
+    zammad: Zammad, monkeypatch: Any
+) -> None:
+    """While it is refused a lane asks for one every half minute."""
+    adapter = zammad.adapter()
+
+    async def nothing(case: Reference) -> None:
+        return None
+
+    monkeypatch.setattr(adapter, "find", nothing)
+    for later, there in ((0, 1), (0, 1), (50, 1), (70, 2), (130, 2), (200, 3)):
+        with clock_off(timedelta(seconds=later)), pytest.raises(Credentials, match="not found again"):
+            await adapter.check()
+        assert len(zammad.state.tickets) == there
 
 
 async def test_a_check_sees_what_was_configured_otherwise_after_the_first(zammad: Zammad) -> None:
@@ -114,7 +131,7 @@ async def test_one_customer_for_each_address_and_one_for_each_case_without(zamma
     assert len({*customers}) == 3
     made = zammad.state.users[customers[2]]
     assert (made.firstname, made.lastname, made.email) == ("Ana", "Gómez", "")
-    assert made.login == f"inbox-{alone.reference.lower()}"
+    assert made.login == f"inbox-{alone.reference.lower().replace('/', '-')}"
 
 
 async def test_a_refused_creation_leaves_no_customer(zammad: Zammad) -> None:
