@@ -17,7 +17,7 @@ from e2e.world import ANA, VERIFY_TOKEN, deliver, meta, now
 from support.daemon import Daemon, eventually
 from support.graph_fake import TOKEN
 from support.graph_fake_citizens import PHONE_NUMBER_ID, SECRET
-from support.webhook_fake import Case, Line, Office
+from support.webhook_fake import Breach, Case, Line, Office
 from support.webhook_fake_http import serve_receiver, sign
 
 SHARED = "whsec_" + "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -170,3 +170,22 @@ def test_the_check_says_that_it_works_and_what_does_not(tmp_path: Path) -> None:
         assert said.returncode != 0
         assert "destinations.obras.secrets" in (said.stdout + said.stderr).decode()
         assert "c2hvcnQ" not in (said.stdout + said.stderr).decode()
+
+
+def test_a_receiver_that_its_check_refuses_gets_nothing_until_it_is_mended(tmp_path: Path) -> None:
+    with receiver() as (url, office):
+        office.breaches.add(Breach.FINDS_EVERYTHING)
+        with configured(tmp_path, receiver=url, graph="http://127.0.0.1:9") as daemon:
+            eventually(lambda: daemon.status()["destinations"]["obras"]["state"] == "refused")
+            assert deliver(daemon, ANA.text("La luminaria", at=now())) == 200  # receiving is never held up
+            time.sleep(1)
+            found = daemon.status()
+            assert found["ready"]
+            assert "obras" in found["destinations"]["obras"]["detail"]
+            assert cases(office) == []
+            office.breaches.clear()
+            daemon.settled(seconds=40, messages=1)
+            [case] = cases(office)
+            assert len(office.cases) == 2  # beside the proof, which is one however often the check was made
+            assert [line.kind for line in lines_of(office, case)] == ["ticket.opened"]
+            assert daemon.status()["destinations"]["obras"]["state"] == "up"
