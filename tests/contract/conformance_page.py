@@ -30,7 +30,9 @@ Where only a fake was to be had, [`make live`](README.md#against-a-real-installa
 
 FAULTS_ABOUT = f"""\
 What ticketing systems were seen to do wrong, and where it is played. The fakes do what their products do; what only one
-product does is in its own tests, below `{UNIT}`.
+product does is in its own tests, below `{UNIT}`. *A look up that lies …* finds all, then nothing, in each column that
+has it (in open311 nothing, and what lies outside of the time that was asked for); only those of Zammad and Request
+Tracker also drop the reference.
 """
 
 

@@ -80,6 +80,9 @@ async def _over_the_fake(version: int) -> AsyncIterator[AdapterUnderTest]:
             misplaced=adapter(entity="Inexistente"),
             settle_seconds=0.2,
             hint=hint,
-            lies={"a criterion that is ignored finds all": lambda: holding(state, "finds_everything", True)},
+            lies={
+                "a criterion that is ignored finds all": lambda: holding(state, "finds_everything", True),
+                "a search finds nothing": lambda: holding(state, "finds_nothing", True),
+            },
         )
         proxy.set(type(proxy.fault).PASS)

@@ -70,6 +70,7 @@ async def _over_the_fake() -> AsyncIterator[AdapterUnderTest]:
             hint=hint,
             lies={
                 "a filter that is ignored finds all": lambda: holding(state, "finds_everything", True),
+                "a search finds nothing": lambda: holding(state, "finds_nothing", True),
             },
         )
         proxy.set(type(proxy.fault).PASS)

@@ -56,7 +56,10 @@ async def over_the_fake_redmine(request: pytest.FixtureRequest) -> AsyncIterator
             agent_key=state.users["agente"].key,
             stranger_key=state.users["vecina"].key,
         )
-        lies = {"a filter that is ignored finds all": lambda: holding(state, "filterable", set())}
+        lies = {
+            "a filter that is ignored finds all": lambda: holding(state, "filterable", set()),
+            "a search finds nothing": lambda: holding(state, "finds_nothing", True),
+        }
         async with under_test(server, timeout_seconds=1.0) as made:
             yield replace(made, lies=lies)
 

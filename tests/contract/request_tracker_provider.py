@@ -58,7 +58,11 @@ async def over_the_fake(request: pytest.FixtureRequest) -> AsyncIterator[Adapter
         async def shred(number: str) -> None:
             state.shred(int(number))
 
-        lies = {"the field is taken off the queue": lambda: holding(state, "queues", {"Atencion": (), "Reservada": ()})}
+        lies = {
+            "the field is taken off the queue": lambda: holding(state, "queues", {"Atencion": (), "Reservada": ()}),
+            "a search finds all": lambda: holding(state, "finds_everything", True),
+            "a search finds nothing": lambda: holding(state, "finds_nothing", True),
+        }
         async with under_test(server, shred, timeout_seconds=1.0) as made:
             yield replace(made, lies=lies)
 

@@ -11,8 +11,8 @@ from inbox_daemon.model import CaseNumber, Draft, Entry, MessageKey, Reference, 
 
 
 def reference() -> Reference:
-    """A case number that no other test has."""
-    return Reference(f"T{secrets.token_hex(4).upper()}-{secrets.randbelow(10)}")
+    """As the core makes them, case number and installation (`PA95A-3/k7f3qx`), with one that no other test has."""
+    return Reference(f"T{secrets.token_hex(4).upper()}-{secrets.randbelow(10)}/k7f3qx")
 
 
 def entry(case: Reference, number: int, body: str = "", *, address: str = "") -> Entry:
@@ -29,9 +29,8 @@ def entry(case: Reference, number: int, body: str = "", *, address: str = "") ->
 
 def draft(case: Reference, *, subject: str = "Luminaria apagada", body: str = "") -> Draft:
     """A new case with its first message."""
-    return Draft(
-        reference=case, case_number=CaseNumber(case), subject=subject, first=entry(case, 1, body), channel="whatsapp"
-    )
+    number = CaseNumber(case.partition("/")[0])
+    return Draft(reference=case, case_number=number, subject=subject, first=entry(case, 1, body), channel="whatsapp")
 
 
 def stored(folder: Path, name: str, media_type: str, content: bytes) -> StoredFile:

@@ -70,6 +70,7 @@ async def over_the_fake(request: pytest.FixtureRequest) -> AsyncIterator[Adapter
             hint=hint,
             lies={
                 "a condition that is ignored finds all": lambda: holding(state, "ignores_conditions", True),
+                "a search finds nothing": lambda: holding(state, "finds_nothing", True),
                 "an unknown key is dropped": lambda: holding(state, "attributes", ()),
             },
         )

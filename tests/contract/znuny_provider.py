@@ -65,5 +65,8 @@ async def over_the_fake(request: pytest.FixtureRequest) -> AsyncIterator[Adapter
             misplaced=adapter(queue="Inexistente"),
             settle_seconds=0.1,
             hint=hint,
-            lies={"a filter that is ignored finds all": lambda: holding(state, "ticket_fields", set())},
+            lies={
+                "a filter that is ignored finds all": lambda: holding(state, "ticket_fields", set()),
+                "a search finds nothing": lambda: holding(state, "finds_nothing", True),
+            },
         )

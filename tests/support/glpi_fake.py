@@ -89,6 +89,7 @@ class GlpiState:
     """Why no ticket is taken (a field that the template demands); `{name}` is its title."""
     ignores_updates: bool = False
     finds_everything: bool = False
+    finds_nothing: bool = False
     forgets_private: bool = False
     copies_to_sons: bool = False
     """Some versions copy followups of the parent into merged tickets."""

@@ -150,7 +150,9 @@ async def search(request: web.Request) -> web.Response:
     wanted = query.get("criteria[0][value]", "")
     deleted = int(query.get("is_deleted", "0"))
     rows = [row for row in state.table("Ticket") if row["is_deleted"] == deleted and _visible(request, "Ticket", row)]
-    if not state.finds_everything:
+    if state.finds_nothing:
+        rows = []
+    elif not state.finds_everything:
         rows = [row for row in rows if _matches(wanted, row[known[field]])]
     rows.sort(key=lambda row: str(row[known[query.get("sort", "1")]]), reverse=query.get("order") == "DESC")
     paged = _page(request, rows)

@@ -46,6 +46,7 @@ class HighLevelState:
     unknown_fields: set[str] = field(default_factory=set)
     passes_over_unknown_fields: bool = False
     finds_everything: bool = False
+    finds_nothing: bool = False
     clock_off: timedelta = timedelta(0)
     denies: set[str] = field(default_factory=set)
     """Types that the account may not see."""
@@ -178,8 +179,8 @@ def rows_of(state: HighLevelState, type_name: str) -> list[Record]:
 def narrowed(state: HighLevelState, rows: Iterable[Record], condition: str) -> list[Record]:
     """The rows that a filter lets through. Raises `RefusedError` as the API does."""
     found = list(rows)
-    if state.finds_everything:
-        return found
+    if state.finds_everything or state.finds_nothing:
+        return [] if state.finds_nothing else found
     known = {name for row in found for name in _flat(row)}
     for name, operator, value in FILTER.findall(condition):
         if name in state.unknown_fields or (found and name not in known):

@@ -153,7 +153,8 @@ def _listed(request: web.Request) -> list[Issue]:
     asked = query.get("updated_on", ">=2026-01-01T00:00:00Z")
     if not re.fullmatch(r">=\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", asked):
         raise Invalid("Updated is invalid")
-    found = [one for one in state.visible(_user_of(request)) if _matches(state, query, one)]
+    there = [] if state.finds_nothing else state.visible(_user_of(request))
+    found = [one for one in there if _matches(state, query, one)]
     if query.get("sort") == "updated_on:desc":
         return sorted(found, key=lambda one: one.updated, reverse=True)
     return sorted(found, key=lambda one: one.id, reverse=query.get("sort") != "id")

@@ -79,6 +79,8 @@ class RtState:
     attachments: list[Attachment] = field(default_factory=list)
     transaction_ids: Iterator[int] = field(default_factory=lambda: itertools.count(1))
     attachment_ids: Iterator[int] = field(default_factory=lambda: itertools.count(1))
+    finds_everything: bool = False
+    finds_nothing: bool = False
     gate_open: bool = True
     """Whether Everyone may reply by mail."""
 
@@ -218,11 +220,11 @@ class RtState:
 
     def search(self, user: User, clauses: list[Callable[[Ticket], bool]], *, merged_too: bool) -> Iterator[Ticket]:
         for ticket in self.tickets.values():
-            if ticket.queue not in user.queues or ticket.status == "deleted":
+            if self.finds_nothing or ticket.queue not in user.queues or ticket.status == "deleted":
                 continue
             if ticket.effective != ticket.id and not merged_too:
                 continue
-            if all(clause(ticket) for clause in clauses):
+            if self.finds_everything or all(clause(ticket) for clause in clauses):
                 yield ticket
 
 

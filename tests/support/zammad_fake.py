@@ -101,6 +101,7 @@ class ZammadState:
     """A rule of the office puts every change of state back."""
     keeps_message_ids: bool = True
     ignores_conditions: bool = False
+    finds_nothing: bool = False
     blind_to_case: bool = False
     """As MariaDB compares."""
     index_lag: timedelta = timedelta(seconds=30)

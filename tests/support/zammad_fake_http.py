@@ -165,8 +165,8 @@ async def search(request: web.Request) -> web.Response:
 def _meets(state: ZammadState, ticket: Ticket, conditions: dict[str, Any]) -> bool:
     """One condition that is not understood makes all of them none."""
     results = []
-    if state.ignores_conditions:
-        return True
+    if state.ignores_conditions or state.finds_nothing:
+        return not state.finds_nothing
     for name, wanted in conditions.items():
         attribute = name.removeprefix("ticket.")
         if attribute in state.attributes and wanted.get("operator") == "is":

@@ -104,6 +104,7 @@ class ZnunyState:
     article_ids: Iterator[int] = field(default_factory=lambda: itertools.count(1))
     skew: timedelta = timedelta()
     """How far this server's clock has gone ahead: whole seconds are all that it tells times in."""
+    finds_nothing: bool = False
     frozen: bool = False
     """An event module puts every state back."""
     breaks_articles: bool = False

@@ -86,7 +86,7 @@ def ticket_search(state: ZnunyState, body: dict[str, Any], user: User | None) ->
         found.sort(key=lambda one: one.changed)
     limit = int(body.get("Limit") or state.default_limit)
     numbers = [str(one.id) for one in found[:limit]]
-    return {"TicketID": numbers} if numbers else {}
+    return {"TicketID": numbers} if numbers and not state.finds_nothing else {}
 
 
 def _tests(state: ZnunyState, body: dict[str, Any]) -> list[Callable[[Ticket], bool]]:

@@ -70,7 +70,7 @@ def test_a_title_fits_its_column() -> None:
         title = writing.title_of(draft(CASE, subject=subject))
         assert len(title.encode()) <= writing.MAX_SUBJECT_BYTES
         assert "\n" not in title
-    assert writing.title_of(draft(CASE, subject=" \n")) == f"[{CASE}] (sin asunto)"
+    assert writing.title_of(draft(CASE, subject=" \n")) == "[4F7K2-8] (sin asunto)"
 
 
 def test_a_file_has_all_three_keys_whatever_it_is_called() -> None:
