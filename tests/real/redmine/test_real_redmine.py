@@ -77,7 +77,7 @@ async def test_the_check_names_what_is_wrong(there: Redmine, changes: dict[str, 
 
 async def test_a_field_of_another_project_is_noticed_when_opening_and_when_looking(there: Redmine) -> None:
     case = reference()
-    with pytest.raises(Credentials, match="dropped the reference"):
+    with pytest.raises(Permanent, match="dropped the reference"):
         await there.adapter(reference_field=there.server.loose_field).open_ticket(draft(case))
     with pytest.raises(Credentials, match="ignores the filter"):
         await there.adapter(reference_field=99).find(case)

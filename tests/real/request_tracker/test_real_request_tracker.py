@@ -10,7 +10,7 @@ import pytest
 
 from contract.request_tracker_backstage import RtBackstage, rt_backstage
 from contract.ticketing_words import draft, entry, reference
-from inbox_daemon.errors import Credentials, Gone
+from inbox_daemon.errors import Credentials, Gone, Permanent
 from inbox_daemon.model import MessageKey, Reference
 from inbox_daemon.plugins import Context, Secret
 from inbox_ticketing.request_tracker import plugin
@@ -69,9 +69,9 @@ async def test_an_unknown_field_finds_nothing_and_opens_nothing_that_stays_open(
     """The trap: RT answers a search by an unknown field with "none", and drops it on create."""
     adapter, case = rt.adapter(reference_field="InboxReferencia"), reference()
     assert await adapter.find(case) is None
-    with pytest.raises(Credentials, match=r"dropped the reference of ticket \d+") as dropped:
+    with pytest.raises(Permanent, match=r"dropped the reference of ticket \d+") as dropped:
         await adapter.open_ticket(draft(case))
-    number = str(dropped.value).split("ticket ")[1].split(" ")[0]
+    number = str(dropped.value).split("ticket ")[1].split(".")[0]
     assert (await rt.agents.call("GET", f"/ticket/{number}"))["Status"] == "resolved"
 
 
