@@ -40,7 +40,7 @@ async def caller(context: Context) -> AsyncIterator[Caller]:
 def caller_for(
     context: Context, url: str = "http://127.0.0.1:1", *, seconds: float = 5.0, too_long_for_good: bool = False
 ) -> Caller:
-    return Caller(context, url, "the desk", seconds=seconds, connect_seconds=1.0, too_long_for_good=too_long_for_good)
+    return Caller(context, url, "the desk", seconds=seconds, connect_seconds=5.0, too_long_for_good=too_long_for_good)
 
 
 @asynccontextmanager
