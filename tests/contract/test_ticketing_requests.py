@@ -88,8 +88,8 @@ async def test_a_fault_at_any_of_the_requests_that_a_file_takes_leaves_one(
         nth(proxy, fault, number)
         await deliver(
             under_test,
-            lambda ticket=ticket, case=case: adapter.attach(ticket, entry(case, 2), file),  # type: ignore[misc]
-            lambda ticket=ticket, key=key: adapter.find_entry(ticket, key),  # type: ignore[misc]
+            lambda ticket=ticket, case=case: adapter.attach(ticket, entry(case, 2), file),  # type: ignore[misc]  # mypy: defaults
+            lambda ticket=ticket, key=key: adapter.find_entry(ticket, key),  # type: ignore[misc]  # infer nothing
         )
         proxy.fault = Fault.PASS
         assert list(await under_test.backstage.files(ticket.id)) == ["ñ.pdf"]

@@ -13,7 +13,7 @@ from support.graph_fake_citizens import PHONE_NUMBER_ID, WABA_ID, Phone
 _serial = itertools.count(1)
 
 
-def typed(to: Phone, words: str, *, at: datetime, id: str | None = None, target: str = "") -> bytes:  # noqa: A002
+def typed(to: Phone, words: str, *, at: datetime, id: str | None = None, target: str = "") -> bytes:  # noqa: A002 - Meta calls it so
     """The office writes to somebody on its own phone (`smb_message_echoes`), or corrects what it wrote (`target`)."""
     text = {"type": "text", "text": {"body": words}}
     if target and not words:
@@ -33,7 +33,7 @@ def typed(to: Phone, words: str, *, at: datetime, id: str | None = None, target:
     return other("smb_message_echoes", {"message_echoes": [echo]}, at=at)
 
 
-def old_chat(phone: Phone, *said: tuple[bool, str], at: datetime, id: str = "old") -> bytes:  # noqa: A002
+def old_chat(phone: Phone, *said: tuple[bool, str], at: datetime, id: str = "old") -> bytes:  # noqa: A002 - Meta calls it so
     """One chat of before the number was connected: (by the office, words) each, as `history` brings it."""
     messages = [
         {

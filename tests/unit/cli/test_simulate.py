@@ -33,7 +33,7 @@ def test_a_channel_with_its_own_address_is_posted_to_there() -> None:
 def test_one_that_shares_an_address_is_posted_to_there_and_signed_by_the_app() -> None:
     address, own = posted_to(GUEST, ALL)
     assert plugin.simulate is not None
-    request = plugin.simulate(own, SAID)  # type: ignore[arg-type]
+    request = plugin.simulate(own, SAID)  # type: ignore[arg-type]  # found by name
     assert address == "centro"
     webhook.authenticate(request, [Secret("of-the-app")])
     envelope = Envelope(instance=InstanceId("salud"), body=request.body, received_at=NOW)

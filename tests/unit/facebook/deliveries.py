@@ -42,12 +42,12 @@ def message_of(events: list[Event]) -> Message:
     return event
 
 
-def body(messaging: Any = (), *, changes: Any = (), page: str = PAGE, object: str = "page") -> bytes:  # noqa: A002
+def body(messaging: Any = (), *, changes: Any = (), page: str = PAGE, object: str = "page") -> bytes:  # noqa: A002 - Meta calls it so
     entry = {"id": page, "time": MILLIS, "messaging": list(messaging), "changes": list(changes)}
     return json.dumps({"object": object, "entry": [entry]}).encode()
 
 
-def polled(*rows: Any, object: str = "page") -> bytes:  # noqa: A002
+def polled(*rows: Any, object: str = "page") -> bytes:  # noqa: A002 - Meta calls it so
     return json.dumps({"object": object, "polled": list(rows)}).encode()
 
 

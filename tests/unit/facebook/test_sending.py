@@ -251,7 +251,7 @@ async def test_a_failed_upload_proves_that_nothing_was_sent(page: Place, tmp_pat
 )
 async def test_what_does_not_fit_is_refused_before_anything_leaves(page: Place, changes: dict[str, object]) -> None:
     with refused(Permanent):
-        await page.channel.send(answer(**changes))  # type: ignore[arg-type]
+        await page.channel.send(answer(**changes))  # type: ignore[arg-type]  # wrong ones are the case
     assert page.fake.seen == []
 
 

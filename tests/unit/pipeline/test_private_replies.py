@@ -238,7 +238,7 @@ async def test_the_office_that_is_to_phone_reads_the_channel_s_own_reason(databa
     async def send(reply: Reply) -> Sent:
         raise WindowClosed("not now", told="la persona cerró la conversación")
 
-    desk.channel.send = send  # type: ignore[method-assign]
+    desk.channel.send = send  # type: ignore[method-assign]  # stands between the two
     desk.adapter.say("1", "Es el martes.")
     await desk.settles()
     [note] = [note for note in desk.notes() if "llame al" in note]
