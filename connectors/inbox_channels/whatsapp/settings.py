@@ -44,7 +44,7 @@ class WhatsAppSettings(PluginSettings):
     app_secret: OwnSecret = Field(
         Secret(""),
         validate_default=True,
-        description="The app's secret (App settings > Basic): deliveries are signed.",
+        description="The app's secret (App settings > Basic): deliveries are signed, and calls proven, with it.",
     )
     app_secret_previous: GivenSecret | None = Field(
         None, description="The app's secret before that, while it is being changed; either is accepted."

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection
 from contextlib import aclosing
 from typing import Any
 
@@ -43,6 +43,32 @@ class Sizes:
                 self._known.clear()
             self._known[key] = await count(path)
         return self._known[key]
+
+    async def listed(
+        self,
+        documents: Collection[int],
+        read: Callable[[int], Awaitable[Document]],
+        path: str,
+        count: Callable[[str], Awaitable[int | None]],
+    ) -> tuple[Attachment, ...]:
+        """Those of `documents` that still have bytes; the bytes of one are at `path`, with its id in it."""
+        found: list[Attachment] = []
+        for one in sorted(set(documents) - {0}):
+            try:
+                row = await read(one)
+            except Gone:
+                continue
+            if row.deleted or not row.sha1:
+                continue
+            found.append(
+                Attachment(
+                    filename=row.filename or row.name,
+                    media_type=row.media_type or "application/octet-stream",
+                    remote=str(one),
+                    size=await self.of(row, path.format(one), count),
+                )
+            )
+        return tuple(found)
 
 
 class Files:
@@ -132,23 +158,7 @@ class Files:
             for link in links
             if link.get("itemtype") == itemtype and parse.number(link.get("items_id")) == number
         }
-        found: list[Attachment] = []
-        for one in sorted(mine - {0}):
-            try:
-                row = await self.document(one)
-            except Gone:
-                continue
-            if row.deleted or not row.sha1:
-                continue
-            found.append(
-                Attachment(
-                    filename=row.filename or row.name,
-                    media_type=row.media_type or "application/octet-stream",
-                    remote=str(one),
-                    size=await self._sizes.of(row, f"/Document/{one}", self._rest.length),
-                )
-            )
-        return tuple(found)
+        return await self._sizes.listed(mine, self.document, "/Document/{}", self._rest.length)
 
     async def fetch(self, attachment: Attachment) -> AsyncGenerator[bytes, None]:
         """Stream the bytes of a file; an end that does not make its SHA-1 is an error, also after the last piece."""

@@ -50,23 +50,7 @@ class Files:
             for link in links
             if link.get("itemtype") == itemtype and number(link.get("items_id")) == number_of_entry
         }
-        found: list[Attachment] = []
-        for one in sorted(mine - {0}):
-            try:
-                row = await self._document(one)
-            except Gone:
-                continue
-            if row.deleted or not row.sha1:
-                continue
-            found.append(
-                Attachment(
-                    filename=row.filename or row.name,
-                    media_type=row.media_type or "application/octet-stream",
-                    remote=str(one),
-                    size=await self._sizes.of(row, f"/Management/Document/{one}/Download", self._client.length),
-                )
-            )
-        return tuple(found)
+        return await self._sizes.listed(mine, self._document, "/Management/Document/{}/Download", self._client.length)
 
     async def _document(self, ident: int) -> Document:
         answer = await self._client.get(f"/Management/Document/{ident}", accept=(NOT_FOUND, NO_RIGHT))
